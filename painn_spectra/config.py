@@ -1,0 +1,283 @@
+"""Settings, typed once: defaults, quality dial, cross-field physics and the JSON schema all come from here."""
+
+import json
+import math
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from painn_spectra.errors import InputError
+from painn_spectra.units import LIGHT_CM_FS
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values cannot be changed after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Method(Settings):
+    """Level of theory of the labels."""
+
+    program: Literal["pyscf", "gfn2-xtb", "other"] = "pyscf"
+    functional: str | None = "PBE0"
+    basis: str | None = "def2-TZVP"
+
+
+class Experiment(Settings):
+    """Reference data to draw and compare with; paths are relative to the working directory."""
+
+    bands: str | None = Field(None, description="CSV table of published bands; default: config/molecules/<name>/bands.csv")
+    ir: str | None = Field(None, description="measured IR: JCAMP-DX (.jdx, .dx) or CSV")
+    raman: str | None = Field(None, description="measured Raman: JCAMP-DX or CSV")
+
+
+class Molecule(Settings):
+    """One entry: a molecule at one level of theory and one temperature."""
+
+    name: EntryName
+    structure: str | None = Field(None, description="SMILES, xyz file or ASE name; not needed with shipped labels")
+    charge: int = 0
+    multiplicity: Count = 1
+    isotopes: dict[Annotated[int, Field(ge=0)], Positive] = Field(
+        default_factory=dict, description="mass in amu by atom index (from 0), e.g. {3: 2.014102} for an O-D"
+    )
+    temperature_K: Positive = 300.0
+    method: Method = Method()
+    labels: str | None = Field(
+        None, description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz"
+    )
+    labels_from: EntryName | None = Field(None, description="take the data set of this entry")
+    model_from: EntryName | None = Field(None, description="take the trained model of this entry")
+    experiment: Experiment = Experiment()
+
+
+class DatasetSettings(Settings):
+    """Split of the labelled frames; whole trajectories (`seed`) are held out."""
+
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    split_seed: int = 0
+
+
+class PretrainSettings(Settings):
+    """Cheap GFN2-xTB labels around the training geometries, learnt before the real ones; 0 frames: none."""
+
+    n_frames: Annotated[int, Field(ge=0)] = 2000
+    temperature_K: Positive = 500.0
+    epochs: Count = 40
+    learning_rate: Positive = 1e-3
+
+
+class ModelSettings(Settings):
+    """PaiNN's size (arXiv:2102.03150)."""
+
+    n_features: Annotated[int, Field(ge=2, multiple_of=2)] = 64
+    n_layers: Count = 3
+    n_radial: Count = 20
+    cutoff_A: Positive = 5.0
+
+
+class LossWeights(Settings):
+    """Weight of each property's error, every error in units of its label spread in the training set."""
+
+    energy: NonNegative = 0.1
+    forces: NonNegative = 1.0
+    dipole: NonNegative = 0.1
+    polarizability: NonNegative = 0.1
+
+
+class TrainSettings(Settings):
+    """Training of one ensemble member."""
+
+    members: Count = 1
+    epochs: Count = 400
+    batch_size: Count = 8
+    learning_rate: Positive = 1e-3
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    weight_decay: NonNegative = 0.01
+    plateau_patience_epochs: Count = 15
+    early_stopping_epochs: Count = 50
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    gradient_clip: Positive = 10.0
+    checkpoint_interval_s: Positive = 30.0
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    loss: LossWeights = LossWeights()
+    pretrain: PretrainSettings = PretrainSettings()
+
+
+class DynamicsSettings(Settings):
+    """Langevin equilibration at the entry's temperature, then NVE production of all replicas in one batch."""
+
+    n_replicas: Count = 16
+    timestep_fs: Positive = 0.5
+    equilibration_ps: Positive = 2.0
+    friction_per_ps: Positive = 5.0
+    production_ps: Positive = 10.0
+    record_interval_steps: Count = 2
+    checkpoint_interval_ps: Positive = 0.5
+    rotation: Literal["kept", "removed"] = "kept"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class SpectraSettings(Settings):
+    """Spectra from the autocorrelations; `fwhm_cm` is the width of the Gaussian lag window's transform."""
+
+    fwhm_cm: Positive = 10.0
+    laser_nm: Positive = 532.0
+    min_wavenumber_cm: NonNegative = 100.0
+    max_wavenumber_cm: Positive = 4000.0
+
+
+QUALITY: dict[str, dict[str, dict[str, Any]]] = {
+    "quick": {},
+    "standard": {
+        "model": {"n_features": 128},
+        "train": {"members": 1, "epochs": 1500, "pretrain": {"n_frames": 4000, "epochs": 60}},
+        "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},
+    },
+    "paper": {
+        "model": {"n_features": 128, "n_layers": 3},
+        "train": {
+            "members": 3,
+            "epochs": 5000,
+            "batch_size": 10,
+            "learning_rate": 5e-4,
+            "schedule": "plateau",
+            "weight_decay": 0.01,
+            "pretrain": {"n_frames": 0},
+        },
+        "md": {"n_replicas": 64, "timestep_fs": 0.2, "record_interval_steps": 5, "production_ps": 50.0,
+               "equilibration_ps": 10.0},
+    },
+}  # fmt: skip
+
+
+class Config(Settings):
+    """The whole of config.yaml."""
+
+    quality: Literal["quick", "standard", "paper"] = "quick"
+    molecules: Annotated[list[Molecule], Field(min_length=1)]
+    dynamics: list[Literal["classical"]] = Field(default=["classical"], min_length=1)
+    dataset: DatasetSettings = DatasetSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    md: DynamicsSettings = DynamicsSettings()
+    spectra: SpectraSettings = SpectraSettings()
+
+    @model_validator(mode="after")
+    def _physics(self) -> Self:
+        names = [molecule.name for molecule in self.molecules]
+        if len(set(names)) < len(names):
+            raise ValueError(f"molecules: names {names} repeat; give every entry its own name")
+        for molecule in self.molecules:
+            for key in ("labels_from", "model_from"):
+                source = getattr(molecule, key)
+                if source is not None and (source not in names or source == molecule.name):
+                    raise ValueError(
+                        f"molecules.{molecule.name}.{key}: {source!r} is not another entry; known are {names}"
+                    )
+        check_sampling(self.md, self.spectra)
+        return self
+
+
+def check_sampling(md: DynamicsSettings, spectra: SpectraSettings) -> None:
+    """Raise ValueError when the run cannot carry the spectrum asked for."""
+    highest = spectra.max_wavenumber_cm
+    if spectra.min_wavenumber_cm >= highest:
+        raise ValueError(
+            f"spectra.min_wavenumber_cm = {spectra.min_wavenumber_cm:g} is not below "
+            f"max_wavenumber_cm = {highest:g}; swap or widen them"
+        )
+    period_fs = 1 / (LIGHT_CM_FS * highest)
+    if md.timestep_fs > period_fs / 8:
+        raise ValueError(
+            f"md.timestep_fs = {md.timestep_fs:g} gives fewer than 8 steps per period at "
+            f"{highest:g} cm-1; use at most {period_fs / 8:.2f}"
+        )
+    interval_fs = md.timestep_fs * md.record_interval_steps
+    longest_fs = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * highest)
+    if interval_fs > longest_fs:
+        raise ValueError(
+            f"md.record_interval_steps = {md.record_interval_steps} records every {interval_fs:g} fs, beyond "
+            f"{USABLE_NYQUIST_FRACTION:g} of Nyquist for spectra.max_wavenumber_cm = {highest:g}; "
+            f"use at most {int(longest_fs / md.timestep_fs)} steps"
+        )
+    window_ps = window_length_fs(spectra.fwhm_cm) / 1e3
+    if window_ps > md.production_ps:
+        raise ValueError(
+            f"spectra.fwhm_cm = {spectra.fwhm_cm:g} needs correlations over {window_ps:.1f} ps, but "
+            f"md.production_ps = {md.production_ps:g}; lengthen the run or widen fwhm_cm to "
+            f"{spectra.fwhm_cm * window_ps / md.production_ps:.1f}"
+        )
+
+
+def window_length_fs(fwhm_cm: float) -> float:
+    """Lag at which a Gaussian window of spectral width `fwhm_cm` has fallen to exp(-4.5), three sigma."""
+    return 3.0 * math.sqrt(8 * math.log(2)) / (2 * math.pi * LIGHT_CM_FS * fwhm_cm)
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Validate a parsed config.yaml; values set by hand win over those of the quality dial.
+
+    Raises InputError with one line naming the value, the reason and the fix.
+    """
+    preset = QUALITY.get(raw.get("quality", "quick"), {}) if isinstance(raw, dict) else {}
+    return validate(Config, _merge(preset, raw) if isinstance(raw, dict) else raw)
+
+
+def validate(model: type[S], raw: Any) -> S:
+    """Build settings from plain data; raise InputError in one line instead of pydantic's page."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise InputError("; ".join(_one_line(model, detail) for detail in error.errors())) from None
+
+
+def parse_settings(model: type[S], text: str) -> S:
+    """Settings from the JSON text of `--settings`."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--settings {text!r}: not JSON ({error}); pass an object like '{{}}'") from None
+    return validate(model, raw)
+
+
+def json_schema() -> dict[str, Any]:
+    """Schema of config.yaml; `$schema` is what `snakemake.utils.validate` needs to pick the dialect."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _one_line(model: type[BaseModel], detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or model.__name__.lower()
+    if detail["type"] == "extra_forbidden":
+        owner: Any = model
+        for part in detail["loc"][:-1]:
+            if isinstance(part, str):
+                owner = owner.model_fields[part].annotation
+                owner = getattr(owner, "__args__", [owner])[0]
+        known = ", ".join(owner.model_fields) if hasattr(owner, "model_fields") else "see config/README.md"
+        return f"{where}: unknown setting; known here are {known}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        return message
+    return f"{where} = {detail['input']!r}: {message}; see config/README.md"

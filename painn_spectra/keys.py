@@ -1,0 +1,32 @@
+"""Every array's name, with its shape and unit: one spelling for files, batches and predictions."""
+
+# labels and predictions
+ENERGY = "energy"  # (n_frames,) | eV, absolute
+FORCES = "forces"  # (n_frames, n_atoms, 3) | eV/Å
+DIPOLE = "dipole"  # (n_frames, 3) | e·Å, origin: centre of mass (matters for ions only)
+POLARIZABILITY = "polarizability"  # (n_frames, 3, 3) | Å³, symmetric
+PROPERTIES = (ENERGY, FORCES, DIPOLE, POLARIZABILITY)
+
+# geometries
+NUMBERS = "numbers"  # (n_frames, n_atoms) | atomic numbers, 0 pads smaller molecules
+POSITIONS = "positions"  # (n_frames, n_atoms, 3) | Å
+
+# units and headings as shown in tables: property -> (unit, factor from the stored unit)
+SHOWN_UNITS = {
+    ENERGY: ("meV", 1e3),
+    FORCES: ("meV/Å", 1e3),
+    DIPOLE: ("e·Å", 1.0),
+    POLARIZABILITY: ("Å³", 1.0),
+}
+
+# trajectory.h5: datasets (replica first)
+POTENTIAL_ENERGY = "potential_energy"  # (n_replicas, n_samples) | eV
+KINETIC_ENERGY = "kinetic_energy"  # (n_replicas, n_samples) | eV, on-step velocities
+HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples) | eV, mean of both half steps
+# DIPOLE (n_replicas, n_samples, 3) | e·Å and POLARIZABILITY (n_replicas, n_samples, 3, 3) | Å³, float32
+SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, every `sparse_stride`-th sample
+
+# trajectory.h5: attributes
+TRAJECTORY_VERSION = 1
+# format_version, molecule, dynamics, temperature_K, integrator_timestep_fs, sample_interval_fs,
+# sparse_stride, numbers, masses_amu, degrees_of_freedom, starts (JSON), settings (JSON)

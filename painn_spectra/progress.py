@@ -1,0 +1,47 @@
+"""Progress of long work: a bar on a terminal, a line now and then in a log, with the time left."""
+
+import sys
+import time
+
+
+class Progress:
+    """Count `total` units of work and print `label`, percentage, a note and an estimate of the time left."""
+
+    def __init__(self, label: str, total: int, interval_s: float = 10.0) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.terminal = sys.stderr.isatty()
+        self.interval_s = 0.2 if self.terminal else interval_s
+        self.start = self.printed = time.monotonic()
+        self.first = 0  # work already done by an earlier, interrupted run
+
+    def resume_at(self, done: int) -> None:
+        """Start counting at `done`: an estimate of the time left must not credit an earlier run's work."""
+        self.done = self.first = done
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Record `amount` more units done; print when the interval has passed or all is done."""
+        self.done += amount
+        now = time.monotonic()
+        finished = self.done >= self.total
+        if now - self.printed < self.interval_s and not finished:
+            return
+        self.printed = now
+        elapsed = now - self.start
+        rate = (self.done - self.first) / elapsed if elapsed > 0 else 0.0
+        left = (self.total - self.done) / rate if rate > 0 else 0.0
+        text = (
+            f"{self.label}: {100 * self.done / self.total:3.0f} % {note} "
+            f"[{_clock(elapsed)} elapsed, {_clock(left)} left]"
+        )
+        if self.terminal:
+            filled = int(24 * self.done / self.total)
+            bar = "█" * filled + "░" * (24 - filled)
+            print(f"\r{bar} {text}\x1b[K", end="\n" if finished else "", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,36 @@
+"""The only file with a physical constant (CODATA 2022 through `scipy.constants`).
+
+Stored units: eV, Å, fs, K, amu, e; dipole e·Å; polarizability volume Å³.
+Shown units: wavenumbers cm⁻¹, IR km/mol, Raman activity Å⁴/amu, dipole also in D.
+A name reads `VALUE_UNIT` or `UNIT_IN_OTHER`: multiply a number in UNIT by it to get OTHER.
+"""
+
+import math
+
+from scipy import constants as si
+
+# mechanics in eV, Å, fs, amu
+BOLTZMANN_EV_K = si.k / si.e  # eV/K
+AMU_A2_FS2_IN_EV = si.atomic_mass * 1e10 / si.e  # amu Å²/fs² -> eV
+ACCELERATION_A_FS2 = 1.0 / AMU_A2_FS2_IN_EV  # (eV/Å)/amu -> Å/fs²
+LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
+
+# energies and lengths of other programs
+HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]
+BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
+KCAL_MOL_EV = 4184.0 / si.N_A / si.e
+
+# electric properties
+DEBYE_EA = 1e-21 / si.c / si.e * 1e10  # D -> e·Å, 0.2081943
+EA_DEBYE = 1.0 / DEBYE_EA
+BOHR3_A3 = BOHR_A**3
+COULOMB_EV_A = si.e / (4 * math.pi * si.epsilon_0) * 1e10  # e²/(4πε0) in eV·Å: α[e²Å²/eV] -> Å³
+
+# spectra
+SECOND_RADIATION_CM_K = si.h * si.c * 1e2 / si.k  # hc/k_B, 1.438777 cm·K
+AMU_E2_KM_MOL = si.N_A / (12 * si.epsilon_0 * si.c**2) * si.e**2 / si.atomic_mass / 1e3
+# (∂μ/∂Q)² in e²/amu -> km/mol; 42.2561 km/mol for 1 (D/Å)²/amu
+IR_PREFACTOR_K = 2 * si.N_A * si.e**2 / (12 * si.epsilon_0 * si.c * si.k) * 1e10 * 1e-15 * 1e-1
+# 2N_A/(12 ε0 c k_B) for μ̇ in e·Å/fs and t in fs -> K · (km/mol)/cm⁻¹; 3047.23 for μ̇ in D/fs
+RAMAN_CROSS_SECTION = 2 * math.pi**2 * si.h / si.c * 1e-40 / si.atomic_mass / 45 * 1e6
+# 5.8385e-50: (ν̃0−ν̃)⁴/ν̃ in cm⁻³ times activity in Å⁴/amu -> m²/sr
