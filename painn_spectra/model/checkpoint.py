@@ -1,0 +1,50 @@
+"""Model files: a state_dict and a JSON header, read with `weights_only`, never a pickled module."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from painn_spectra import __version__
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path
+from painn_spectra.model.potential import Potential
+
+FORMAT_VERSION = 1
+
+
+def save_model(path: Path | str, potential: Potential, metadata: dict[str, Any]) -> None:
+    """Write architecture, weights, offsets and `metadata` (JSON-able: elements, level of theory, errors)."""
+    header = {
+        "format_version": FORMAT_VERSION,
+        "program": f"painn-spectra {__version__}",
+        "architecture": potential.architecture,
+        "units": {"energy": "eV", "forces": "eV/Å", "dipole": "e·Å", "polarizability": "Å³"},
+        "metadata": metadata,
+    }
+    with atomic_path(path) as temporary:
+        torch.save({"header": json.dumps(header), "state": potential.state_dict()}, temporary)
+
+
+def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Potential:
+    """Read a model file into a potential in eval mode. Raises InputError for anything else than our file."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such model file; train one with 'snakemake train' or correct the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        header = json.loads(content["header"])
+        version = header["format_version"]
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a painn-spectra model ({reason}); train it again") from None
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path}: model format {version}, this program reads {FORMAT_VERSION}; train it again")
+    potential = Potential(**header["architecture"])
+    try:
+        potential.load_state_dict(content["state"])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: weights do not fit the architecture ({reason}); train it again") from None
+    potential.metadata = header["metadata"]
+    return potential.to(device=device, dtype=dtype).eval()

@@ -1,0 +1,114 @@
+"""One joint model: energy, forces, dipole and polarizability in physical units."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from painn_spectra import keys
+from painn_spectra.model.heads import DipoleHead, EnergyHead, PolarizabilityHead
+from painn_spectra.model.painn import N_ELEMENTS, PaiNN
+
+
+class Potential(nn.Module):
+    """PaiNN with its heads, and the label offsets and scales as buffers: predictions carry absolute units.
+
+    E = Σ_i ε(Z_i) + k_E E_net;  F = −∂E/∂r;  μ = k_μ μ_net;  α = Σ_i ᾱ(Z_i) 1 + k_α α_net.
+    Positions enter μ and α relative to the centre of mass of the *standard* atomic masses, so that both are
+    translation invariant and isotopes change neither.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_layers: int,
+        n_radial: int,
+        cutoff_A: float,
+        standard_masses_amu: np.ndarray | None = None,
+        charge: int = 0,
+    ) -> None:
+        super().__init__()
+        self.architecture = {
+            "n_features": n_features, "n_layers": n_layers, "n_radial": n_radial, "cutoff_A": cutoff_A,
+            "charge": charge,
+        }  # fmt: skip
+        self.metadata: dict[str, Any] = {}
+        self.charge = charge
+        self.painn = PaiNN(n_features, n_layers, n_radial, cutoff_A)
+        self.energy_head = EnergyHead(n_features)
+        self.dipole_head = DipoleHead(n_features)
+        self.polarizability_head = PolarizabilityHead(n_features)
+        masses = np.ones(N_ELEMENTS + 1) if standard_masses_amu is None else standard_masses_amu
+        self.masses_amu: Tensor
+        self.energy_offset_eV: Tensor
+        self.polarizability_offset_A3: Tensor
+        self.energy_scale_eV: Tensor
+        self.dipole_scale_eA: Tensor
+        self.polarizability_scale_A3: Tensor
+        per_element = torch.zeros(N_ELEMENTS + 1, dtype=torch.float64)  # index = atomic number
+        self.register_buffer("masses_amu", torch.as_tensor(masses[: N_ELEMENTS + 1], dtype=torch.float64))
+        self.register_buffer("energy_offset_eV", per_element.clone())
+        self.register_buffer("polarizability_offset_A3", per_element.clone())
+        for name in ("energy_scale_eV", "dipole_scale_eA", "polarizability_scale_A3"):
+            self.register_buffer(name, torch.ones((), dtype=torch.float64))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "Potential":
+        """Offsets stay float64 whatever the precision of the network: −4215 eV in float32 is ±0.2 meV."""
+        exact = {name: buffer.clone() for name, buffer in self.named_buffers(recurse=False)}
+        super()._apply(fn, recurse)
+        for name, buffer in exact.items():
+            setattr(self, name, buffer.to(getattr(self, name).device))
+        return self
+
+    def forward(
+        self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...] = keys.PROPERTIES
+    ) -> dict[str, Tensor]:
+        """numbers: (b, n), 0 = padding; positions: (b, n, 3) | Å. Returns the arrays named in keys.py.
+
+        In training mode the results carry a graph (forces too); in eval mode they are detached.
+        """
+        with_forces = keys.FORCES in properties
+        dtype = self.painn.filters.weight.dtype
+        with torch.set_grad_enabled(self.training or with_forces):
+            if with_forces:
+                positions = positions.detach().requires_grad_()
+            moved = positions.to(dtype)
+            s, v = self.painn(numbers, moved)
+            real = (numbers > 0).to(dtype)
+            out: dict[str, Tensor] = {}
+            if with_forces or keys.ENERGY in properties:
+                net_energy = self.energy_head(s, v, real)
+                out[keys.ENERGY] = (
+                    self.energy_offset_eV[numbers].sum(1) + self.energy_scale_eV * net_energy.double()
+                )
+            if with_forces:
+                (gradient,) = torch.autograd.grad(
+                    net_energy.sum(), positions, create_graph=self.training, retain_graph=self.training
+                )
+                out[keys.FORCES] = -gradient * self.energy_scale_eV.to(gradient.dtype)
+        with torch.set_grad_enabled(self.training):
+            out |= self._tensors(numbers, moved, s, v, real, properties)
+        return {name: out[name] if self.training else out[name].detach() for name in properties}
+
+    def _tensors(
+        self, numbers: Tensor, positions: Tensor, s: Tensor, v: Tensor, real: Tensor, properties: tuple[str, ...]
+    ) -> dict[str, Tensor]:
+        out: dict[str, Tensor] = {}
+        if keys.DIPOLE not in properties and keys.POLARIZABILITY not in properties:
+            return out
+        masses = self.masses_amu.to(positions.dtype)[numbers] * real  # (b, n) | amu
+        fractions = masses / masses.sum(1, keepdim=True)
+        centred = positions - torch.einsum("bn,bnx->bx", fractions, positions).unsqueeze(1)  # (b, n, 3) | Å
+        if not self.training:
+            s, v, centred = s.detach(), v.detach(), centred.detach()
+        if keys.DIPOLE in properties:
+            scale = self.dipole_scale_eA.to(s.dtype)
+            out[keys.DIPOLE] = scale * self.dipole_head(s, v, real, centred, self.charge / scale)
+        if keys.POLARIZABILITY in properties:
+            offset = self.polarizability_offset_A3[numbers].sum(1).to(s.dtype)
+            identity = torch.eye(3, dtype=s.dtype, device=s.device)
+            net = self.polarizability_head(s, v, real, centred)
+            scale = self.polarizability_scale_A3.to(s.dtype)
+            out[keys.POLARIZABILITY] = offset[:, None, None] * identity + scale * net
+        return out
