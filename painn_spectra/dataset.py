@@ -1,0 +1,173 @@
+"""Labelled frames: extxyz in, checks, split by trajectory, content hash."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+
+from painn_spectra import keys
+from painn_spectra.config import DatasetSettings
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path, content_hash, write_json
+
+LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
+SPLIT_VERSION = 1
+ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
+
+
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    """Geometries with labels; smaller molecules are padded with atomic number 0."""
+
+    numbers: np.ndarray  # (n_frames, n_atoms) | int64
+    positions: np.ndarray  # (n_frames, n_atoms, 3) | Å
+    labels: dict[str, np.ndarray]  # names and units of keys.py
+    groups: np.ndarray  # (n_frames,) | trajectory each frame comes from, as text
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, indices: np.ndarray | list[int]) -> "Frames":
+        """The frames at `indices`."""
+        index = np.asarray(indices, dtype=int)
+        labels = {name: value[index] for name, value in self.labels.items()}
+        return Frames(self.numbers[index], self.positions[index], labels, self.groups[index])
+
+    @property
+    def elements(self) -> list[int]:
+        """Atomic numbers that occur, ascending."""
+        return [int(z) for z in np.unique(self.numbers) if z > 0]
+
+
+def read_atoms(path: Path | str) -> list[Atoms]:
+    """All structures of an extxyz file. Raises InputError when it is missing, empty, truncated or not extxyz."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
+    try:
+        frames = read(path, index=":", format="extxyz")
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as extxyz, perhaps truncated ({reason}); restore the file") from None
+    frames = frames if isinstance(frames, list) else [frames]
+    if not frames:
+        raise InputError(f"{path}: holds no frames; give an extxyz file with REF_ labels")
+    return frames
+
+
+def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -> Frames:
+    """Read labelled frames and check every one of them.
+
+    required: properties that must be present with the right shape in every frame.
+    Raises InputError naming file, frame, property, reason and fix.
+    """
+    frames = read_atoms(path)
+    n_atoms = max(len(atoms) for atoms in frames)
+    shapes = {keys.ENERGY: (), keys.FORCES: (n_atoms, 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
+    numbers = np.zeros((len(frames), n_atoms), dtype=np.int64)
+    positions = np.zeros((len(frames), n_atoms, 3))
+    labels = {name: np.zeros((len(frames), *shapes[name])) for name in required}
+    groups = []
+    for k, atoms in enumerate(frames):
+        where, size = f"{path}: frame {k}", len(atoms)
+        if size == 0:
+            raise InputError(f"{where}: holds no atoms; remove the frame")
+        if not np.isfinite(atoms.positions).all():
+            raise InputError(f"{where}: positions hold NaN or infinity; remove the frame")
+        if not 1 <= atoms.numbers.min() <= atoms.numbers.max() <= 94:
+            raise InputError(f"{where}: atomic numbers must lie in 1 to 94 (H to Pu); correct the species column")
+        numbers[k, :size], positions[k, :size] = atoms.numbers, atoms.positions
+        for name in required:
+            value = _label(atoms, name, where)
+            if name == keys.FORCES:
+                labels[name][k, :size] = value
+            else:
+                labels[name][k] = value
+        groups.append(str(atoms.info.get("seed", "all")))
+    return Frames(numbers, positions, labels, np.array(groups))
+
+
+def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
+    key = LABEL_KEYS[name]
+    raw = atoms.arrays.get(key) if name == keys.FORCES else atoms.info.get(key)
+    if raw is None:
+        hint = " (plain 'energy'/'forces' keys are swallowed by ASE)" if name in (keys.ENERGY, keys.FORCES) else ""
+        raise InputError(f"{where}: label {key} is missing{hint}; add it or drop the frame")
+    expected = {keys.ENERGY: (), keys.FORCES: (len(atoms), 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}[name]
+    try:
+        value = np.asarray(raw, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: {key} = {raw!r} is not numeric; write plain numbers") from None
+    if name == keys.POLARIZABILITY and value.shape == (9,):
+        value = value.reshape(3, 3)
+    if value.shape != expected:
+        numbers = "9 numbers" if name == keys.POLARIZABILITY else f"shape {expected}"
+        raise InputError(f"{where}: {key} has shape {value.shape}, needs {numbers}; correct the file")
+    if not np.isfinite(value).all():
+        raise InputError(f"{where}: {key} holds NaN or infinity; remove the frame")
+    if name == keys.POLARIZABILITY and np.abs(value - value.T).max() > ASYMMETRY_A3:
+        raise InputError(f"{where}: {key} is not symmetric; check the order of its components")
+    return value
+
+
+def split_frames(groups: np.ndarray, settings: DatasetSettings) -> dict[str, list[int]]:
+    """Train, validation and test indices: whole trajectories are held out for the test.
+
+    Random frames of one trajectory resemble each other and would flatter every error. The last frames of each
+    training trajectory validate. A set with a single trajectory is cut in time instead.
+    """
+    order = np.arange(len(groups))
+    names = sorted(set(groups.tolist()))
+    n_test = max(1, round(settings.test_fraction * len(groups)))
+    if len(names) > 1:
+        shuffled = np.random.default_rng(settings.split_seed).permutation(names)
+        sizes = np.cumsum([np.sum(groups == name) for name in shuffled[:-1]])
+        held = shuffled[: 1 + int(np.argmin(np.abs(sizes - n_test)))]
+        test = order[np.isin(groups, held)]
+    else:
+        test = order[-n_test:]
+    rest = np.setdiff1d(order, test)
+    validation = [
+        index[len(index) - max(1, round(settings.validation_fraction * len(index))) :]
+        for index in (rest[groups[rest] == name] for name in names)
+        if len(index) > 1
+    ]
+    held_back = np.concatenate(validation) if validation else rest[:0]
+    parts = {"train": np.setdiff1d(rest, held_back), "validation": held_back, "test": test}
+    empty = [name for name, index in parts.items() if len(index) == 0]
+    if empty:
+        raise InputError(f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames")
+    return {name: [int(k) for k in index] for name, index in parts.items()}
+
+
+def gather_labels(labels: Path, dataset: Path, split: Path, settings: DatasetSettings) -> None:
+    """Stage: check the labels, copy them to `dataset` and freeze the split with the content's hash."""
+    frames = read_frames(labels)
+    parts = split_frames(frames.groups, settings)
+    with atomic_path(dataset) as temporary:
+        shutil.copyfile(labels, temporary)
+    header: dict[str, Any] = {
+        "format_version": SPLIT_VERSION,
+        "dataset_sha256": content_hash(dataset),
+        "test_trajectories": sorted(set(frames.groups[parts["test"]].tolist())),
+    }
+    write_json(split, header | parts)
+    counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
+    print(f"{labels}: {len(frames)} frames, {counts}")
+
+
+def read_split(path: Path, dataset: Path) -> dict[str, list[int]]:
+    """The frozen split; raises InputError when it was made for another dataset."""
+    try:
+        content = json.loads(Path(path).read_text())
+        parts = {name: content[name] for name in ("train", "validation", "test")}
+        stored = content["dataset_sha256"]
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'") from None
+    if stored != content_hash(dataset):
+        raise InputError(f"{path}: was made for another {dataset}; rerun 'snakemake --forcerun gather_labels'")
+    return parts

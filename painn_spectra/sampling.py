@@ -1,0 +1,92 @@
+"""Geometries to label: short GFN2-xTB dynamics around known frames, for cheap pre-training labels."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms, units
+from ase.io import write
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.verlet import VelocityVerlet
+
+from painn_spectra import keys
+from painn_spectra.config import PretrainSettings
+from painn_spectra.dataset import LABEL_KEYS, Frames, read_frames, read_split
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path, output_lock
+from painn_spectra.progress import Progress
+from painn_spectra.reference import xtb
+
+TIMESTEP_FS = 1.0
+FRAME_INTERVAL_FS = 20  # a quarter period of the slowest bends: neighbours differ, bursts stay short
+FRAMES_PER_BURST = 5
+
+
+def label_pretraining(
+    dataset: Path,
+    split: Path,
+    output: Path,
+    settings: PretrainSettings,
+    charge: int = 0,
+    multiplicity: int = 1,
+    threads: int = 1,
+) -> None:
+    """Stage: `settings.n_frames` GFN2-xTB labelled frames from bursts of dynamics started at training geometries.
+
+    Only training frames are starts, so that no held-out geometry is seen. `threads` bursts run at a time; the
+    result does not depend on it.
+    """
+    if not xtb.available():
+        raise InputError("train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0")
+    frames = read_frames(dataset)
+    train = frames.take(read_split(split, dataset)["train"])
+    n_bursts = -(-settings.n_frames // FRAMES_PER_BURST)
+    starts = np.random.default_rng(0).choice(len(train), n_bursts, replace=n_bursts > len(train))
+    progress = Progress("GFN2-xTB labels", n_bursts)
+    bursts: dict[int, list[Atoms]] = {}
+    with output_lock(output), ProcessPoolExecutor(threads, get_context("spawn"), _single_thread) as pool:
+        jobs = {
+            pool.submit(_burst, train.take([start]), settings.temperature_K, charge, multiplicity, seed): seed
+            for seed, start in enumerate(starts)
+        }
+        for job in as_completed(jobs):
+            bursts[jobs[job]] = job.result()
+            progress.advance()
+        labelled = [atoms for seed in sorted(bursts) for atoms in bursts[seed]][: settings.n_frames]
+        if len(labelled) < 0.95 * min(settings.n_frames, n_bursts * FRAMES_PER_BURST):
+            raise InputError(
+                f"gfn2-xtb labelled only {len(labelled)} of {settings.n_frames} frames; check charge and multiplicity"
+            )
+        with atomic_path(output) as temporary:
+            write(temporary, labelled, format="extxyz")
+
+
+def _single_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, seed: int) -> list[Atoms]:
+    """Frames of one burst; one that fails to converge ends it early."""
+    from tblite.ase import TBLite
+
+    real = start.numbers[0] > 0
+    atoms = Atoms(start.numbers[0][real], start.positions[0][real])
+    atoms.calc = TBLite(method="GFN2-xTB", charge=charge, multiplicity=multiplicity, verbosity=0)
+    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature_K, rng=np.random.default_rng(seed))
+    Stationary(atoms)
+    dynamics = VelocityVerlet(atoms, TIMESTEP_FS * units.fs)
+    frames: list[Atoms] = []
+    for _ in range(FRAMES_PER_BURST):
+        try:
+            dynamics.run(int(FRAME_INTERVAL_FS / TIMESTEP_FS))
+            labels = xtb.label(atoms.numbers, atoms.positions, charge, multiplicity)
+        except Exception:  # ASE wraps the solver's failure in exceptions of its own
+            break
+        frame = Atoms(atoms.numbers, atoms.positions)
+        frame.arrays[LABEL_KEYS[keys.FORCES]] = labels.pop(keys.FORCES)
+        frame.info = {LABEL_KEYS[name]: value.ravel() if value.ndim else float(value) for name, value in labels.items()}
+        frame.info |= {"seed": seed, "REF_method": "GFN2-xTB, tblite"}
+        frames.append(frame)
+    return frames

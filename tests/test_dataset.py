@@ -1,0 +1,97 @@
+"""Label files: what is read, what is refused and how the split is made."""
+
+import re
+
+import numpy as np
+import pytest
+
+from painn_spectra import keys
+from painn_spectra.config import DatasetSettings
+from painn_spectra.dataset import gather_labels, read_frames, read_split, split_frames
+from painn_spectra.errors import InputError
+
+
+def test_shipped_labels_are_read_as_written(ethanol_labels):
+    frames = read_frames(ethanol_labels)
+    text = ethanol_labels.read_text().splitlines()
+    assert len(frames) == sum(line.startswith("Properties") for line in text)
+    assert frames.labels[keys.ENERGY][0] == float(re.search(r"REF_energy=(\S+)", text[1])[1])
+    tensor = np.array(re.search(r'REF_polarizability="([^"]+)"', text[1])[1].split(), dtype=float)
+    assert (frames.labels[keys.POLARIZABILITY][0].ravel() == tensor).all()
+    assert frames.labels[keys.FORCES][0, 0, 0] == float(text[2].split()[4])
+    assert frames.elements == [1, 6, 8]
+
+
+def edit(labels, tmp_path, pattern, replacement):
+    """A copy of the labels with the first match of a pattern replaced."""
+    path = tmp_path / "bad.extxyz"
+    path.write_text(re.sub(pattern, replacement, labels.read_text(), count=1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "reason"),
+    [
+        (r'REF_dipole="[^"]+" ', "", "frame 0: label REF_dipole is missing"),
+        (r"REF_energy=", "energy=", "frame 0: label REF_energy is missing"),
+        (r":REF_forces:", ":forces:", "frame 0: label REF_forces is missing"),
+        (r'REF_dipole="\S+ ', 'REF_dipole="', "REF_dipole has shape"),
+        (r'REF_polarizability="\S+ \S+ \S+ ', 'REF_polarizability="', "needs 9 numbers"),
+        (r"REF_energy=\S+", "REF_energy=nan", "REF_energy holds NaN"),
+        (r'REF_polarizability="(\S+) \S+', r'REF_polarizability="\1 9.0', "not symmetric"),
+        (r"\nO  ", "\nXx  ", "cannot be read|H to Pu"),
+    ],
+)
+def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, replacement, reason):
+    path = edit(water_labels, tmp_path, pattern, replacement)
+    with pytest.raises(InputError, match=reason) as caught:
+        gather_labels(path, tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings())
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "dataset.extxyz").exists() and not (tmp_path / "split.json").exists()
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.999])
+def test_truncated_file_is_refused(water_labels, tmp_path, cut):
+    text = water_labels.read_text()
+    path = tmp_path / "cut.extxyz"
+    path.write_text(text[: int(cut * len(text))])
+    with pytest.raises(InputError, match=r"truncated|missing|shape"):
+        read_frames(path)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "hello\n"])
+def test_not_an_extxyz_file(tmp_path, content):
+    path = tmp_path / "labels.extxyz"
+    path.write_text(content)
+    with pytest.raises(InputError, match=str(path)):
+        read_frames(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_frames(tmp_path / "absent.extxyz")
+
+
+@pytest.mark.parametrize("split_seed", range(5))
+def test_no_trajectory_is_in_two_parts(ethanol_labels, split_seed):
+    groups = read_frames(ethanol_labels).groups
+    parts = split_frames(groups, DatasetSettings(split_seed=split_seed))
+    assert sorted(sum(parts.values(), [])) == list(range(len(groups)))
+    held = set(groups[parts["test"]])
+    assert held and not held & set(groups[parts["train"] + parts["validation"]])
+    for name in set(groups) - held:  # validation: the end of each training trajectory
+        trained = [k for k in parts["train"] if groups[k] == name]
+        assert max(trained) < min(k for k in parts["validation"] if groups[k] == name)
+
+
+def test_single_trajectory_is_cut_in_time():
+    parts = split_frames(np.array(["all"] * 50), DatasetSettings(test_fraction=0.2))
+    assert parts["test"] == list(range(40, 50))
+    with pytest.raises(InputError, match="label more frames"):
+        split_frames(np.array(["all"] * 2), DatasetSettings())
+
+
+def test_split_belongs_to_its_dataset(water_labels, tmp_path):
+    dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
+    gather_labels(water_labels, dataset, split, DatasetSettings())
+    assert set(read_split(split, dataset)) == {"train", "validation", "test"}
+    dataset.write_text(dataset.read_text() + "\n")
+    with pytest.raises(InputError, match="another"):
+        read_split(split, dataset)
