@@ -1,0 +1,199 @@
+"""One block of replicas from its starts to the end of production, in checkpointed segments."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from painn_spectra import keys
+from painn_spectra.config import DynamicsSettings
+from painn_spectra.errors import InputError
+from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
+from painn_spectra.md.segments import EQUILIBRATION, Arrays, readable_segments, restore, write_segment
+from painn_spectra.md.starts import bonds
+from painn_spectra.md.state import (
+    State,
+    centred,
+    half_step_kinetic_energy,
+    kinetic_energy,
+    kinetic_temperature,
+    thermal_velocities,
+    without_rotation,
+)
+
+BROKEN_BOND_FACTOR = 2.0
+SPARSE_INTERVAL_FS = 20.0  # positions: enough for torsions and pictures, a small part of the file
+PROGRESS_SAMPLES = 20
+
+Report = Callable[[int, str], None]  # steps of this block done so far, note
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a worker needs to know."""
+
+    folder: Path
+    replicas: tuple[int, ...]  # numbers of these replicas in the whole run
+    numbers: NDArray[np.int64]  # (n_atoms,)
+    masses_amu: NDArray[np.float64]  # (n_atoms,) | amu
+    standard_masses_amu: NDArray[np.float64]  # (n_atoms,) | amu, of the origin of an ion's labelled dipole
+    starts: NDArray[np.float64]  # (n_replicas, n_atoms, 3) | Å, minima
+    linear: bool
+    degrees_of_freedom: int
+    settings: DynamicsSettings
+    temperature_K: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The settings in steps and samples, rounded once."""
+
+    equilibration_steps: int
+    samples: int
+    total_steps: int
+    checkpoint_samples: int
+    sparse_stride: int
+    sample_interval_fs: float
+
+
+def lengths(settings: DynamicsSettings) -> Lengths:
+    """Settings in ps as whole numbers of steps and samples."""
+    interval_fs = settings.timestep_fs * settings.record_interval_steps
+    equilibration_steps = round(settings.equilibration_ps * 1e3 / settings.timestep_fs)
+    samples = max(2, round(settings.production_ps * 1e3 / interval_fs))
+    return Lengths(
+        equilibration_steps=equilibration_steps,
+        samples=samples,
+        total_steps=equilibration_steps + samples * settings.record_interval_steps,
+        checkpoint_samples=max(1, round(settings.checkpoint_interval_ps * 1e3 / interval_fs)),
+        sparse_stride=max(1, round(SPARSE_INTERVAL_FS / interval_fs)),
+        sample_interval_fs=interval_fs,
+    )
+
+
+def run_block(block: Block, potential: nn.Module, report: Report) -> None:
+    """Equilibrate by Langevin dynamics and produce by NVE, going on from what `block.folder` holds."""
+    settings, plan = block.settings, lengths(block.settings)
+    segments, n_done = readable_segments(block.folder)
+    equilibration = block.folder / EQUILIBRATION
+    state, spent_s = initial_state(block, potential), 0.0
+    if segments:
+        restore(segments[-1], state)
+    elif equilibration.exists():
+        try:
+            spent_s = restore(equilibration, state)
+        except (OSError, KeyError):
+            equilibration.unlink()
+
+    while state.step < plan.equilibration_steps:
+        started = time.perf_counter()
+        until = state.step + plan.checkpoint_samples * settings.record_interval_steps
+        while state.step < min(until, plan.equilibration_steps):
+            baoab_step(
+                state, potential, settings.timestep_fs, block.temperature_K, settings.friction_per_ps,
+                settings.seed,
+            )  # fmt: skip
+            if state.step % (PROGRESS_SAMPLES * settings.record_interval_steps) == 0:
+                report(state.step, "equilibration")
+        check(block, state)
+        spent_s += time.perf_counter() - started
+        write_segment(equilibration, state, {}, 0, spent_s)
+
+    if not segments:
+        begin_production(block, state)
+    while n_done < plan.samples:
+        started = time.perf_counter()
+        samples = produce(
+            block, state, potential, n_done, min(plan.checkpoint_samples, plan.samples - n_done), report
+        )
+        check(block, state)
+        segments.append(block.folder / f"{len(segments) + 1:06d}.h5")
+        write_segment(segments[-1], state, samples, n_done, time.perf_counter() - started)
+        n_done += samples[keys.POTENTIAL_ENERGY].shape[1]
+        if n_done >= plan.samples:
+            report(plan.total_steps, "done")
+
+
+def initial_state(block: Block, potential: nn.Module) -> State:
+    """The minima with thermal velocities: T/2 in all, the thermostat will supply the potential energy."""
+    positions = torch.as_tensor(block.starts, dtype=torch.float64, device=block.device)
+    masses = torch.as_tensor(block.masses_amu, dtype=torch.float64, device=block.device)[:, None]
+    zero = torch.zeros_like(positions)
+    numbers = torch.as_tensor(block.numbers, device=block.device).expand(len(positions), -1)
+    state = State(block.replicas, numbers, masses, centred(positions, masses), zero, zero, zero[:, 0, 0])
+    evaluate(state, potential)
+    state.velocities = thermal_velocities(state, block.temperature_K, block.settings.seed)
+    return state
+
+
+def begin_production(block: Block, state: State) -> None:
+    """Take out the centre-of-mass motion, and the rotation if asked for."""
+    state.positions = centred(state.positions, state.masses_amu)
+    state.velocities = centred(state.velocities, state.masses_amu)
+    if block.settings.rotation == "removed":
+        state.velocities = without_rotation(state.positions, state.velocities, state.masses_amu, block.linear)
+
+
+def produce(
+    block: Block, state: State, potential: nn.Module, first_sample: int, n_samples: int, report: Report
+) -> Arrays:
+    """One segment of NVE dynamics, as arrays {name: (n_replicas, n_samples, ...)}."""
+    settings, stride = block.settings, lengths(block.settings).sparse_stride
+    n, n_atoms, _ = state.positions.shape
+    sparse = [k for k in range(first_sample, first_sample + n_samples) if k % stride == 0]
+    samples: Arrays = {
+        keys.POTENTIAL_ENERGY: np.empty((n, n_samples)),  # eV
+        keys.KINETIC_ENERGY: np.empty((n, n_samples)),  # eV
+        keys.HALF_STEP_KINETIC_ENERGY: np.empty((n, n_samples)),  # eV
+        keys.DIPOLE: np.empty((n, n_samples, 3), np.float32),  # e·Å
+        keys.POLARIZABILITY: np.empty((n, n_samples, 3, 3), np.float32),  # Å³
+        keys.SPARSE_POSITIONS: np.empty((n, len(sparse), n_atoms, 3), np.float32),  # Å
+    }
+    # an ion's labels have their origin in the centre of the standard masses; the isotopologue's counts here
+    charge = float(getattr(potential, "charge", 0))
+    fractions = block.masses_amu / block.masses_amu.sum()
+    fractions = fractions - block.standard_masses_amu / block.standard_masses_amu.sum()  # (n_atoms,)
+    origin_weights = charge * torch.as_tensor(fractions, device=state.positions.device)
+
+    for k in range(n_samples):
+        for _ in range(settings.record_interval_steps - 1):
+            verlet_step(state, potential, settings.timestep_fs)
+        out = verlet_step(state, potential, settings.timestep_fs, keys.PROPERTIES)
+        half_step = half_step_kinetic_energy(state, settings.timestep_fs)
+        on_step = kinetic_energy(state.velocities, state.masses_amu)
+        dipole = out[keys.DIPOLE].double() - torch.einsum("a,rax->rx", origin_weights, state.positions)
+        samples[keys.POTENTIAL_ENERGY][:, k] = state.potential_energy.cpu()
+        samples[keys.KINETIC_ENERGY][:, k] = on_step.cpu()
+        samples[keys.HALF_STEP_KINETIC_ENERGY][:, k] = half_step.cpu()
+        samples[keys.DIPOLE][:, k] = dipole.cpu()
+        samples[keys.POLARIZABILITY][:, k] = out[keys.POLARIZABILITY].cpu()
+        if (first_sample + k) % stride == 0:
+            samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = state.positions.cpu()
+        if (first_sample + k + 1) % PROGRESS_SAMPLES == 0:
+            temperature = float(kinetic_temperature(half_step, block.degrees_of_freedom).mean())
+            report(state.step, f"{temperature:.0f} K")
+    return samples
+
+
+def check(block: Block, state: State) -> None:
+    """Raise InputError when the run has left the molecule that it started with."""
+    time_ps = state.step * block.settings.timestep_fs / 1e3
+    advice = "label geometries like these, train longer, or lower md.timestep_fs or the temperature"
+    energies, positions = state.potential_energy.cpu().numpy(), state.positions.cpu().numpy()
+    for row, replica in enumerate(block.replicas):
+        if not (np.isfinite(energies[row]) and np.isfinite(positions[row]).all()):
+            raise InputError(f"replica {replica}: energy is not a number after {time_ps:g} ps; {advice}")
+        start = block.starts[row]
+        for i, j in bonds(block.numbers, start):
+            before, after = (float(np.linalg.norm(r[i] - r[j])) for r in (start, positions[row]))
+            if after > BROKEN_BOND_FACTOR * before:
+                raise InputError(
+                    f"replica {replica}: bond {i}-{j} is {after:.2f} Å long after {time_ps:g} ps, "
+                    f"{before:.2f} Å at the start; the model leaves the molecule: {advice}"
+                )

@@ -1,0 +1,209 @@
+"""The stage `md`: starts, equilibration and production of a trained model, joined into trajectory.h5."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_masses
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+from painn_spectra.ase import check_elements
+from painn_spectra.config import DynamicsSettings
+from painn_spectra.dataset import read_atoms
+from painn_spectra.errors import InputError
+from painn_spectra.files import content_hash, output_lock, write_json
+from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.segments import join, segment_attributes
+from painn_spectra.md.starts import find_starts, is_linear_molecule
+from painn_spectra.md.state import degrees_of_freedom
+from painn_spectra.md.statistics import trajectory_statistics
+from painn_spectra.md.workers import Load, run_blocks, single_thread
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.progress import Progress
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+BLOCK_REPLICAS = 8  # on a CPU, however many threads: the same numbers come out on one core and on eight
+WITHOUT_INFLUENCE = {"production_ps", "checkpoint_interval_ps", "device"}  # on the samples' values
+
+
+def run_dynamics(
+    model: Path,
+    dataset: Path,
+    trajectory: Path,
+    report: Path,
+    settings: DynamicsSettings,
+    molecule: str,
+    dynamics: str,
+    temperature_K: float,
+    isotopes: dict[int, float],
+    threads: int | None = None,
+    load: Load = load_model,
+) -> None:
+    """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
+
+    isotopes: mass in amu by atom index. threads: worker processes, default as many as torch uses threads.
+    load: opens the model file; any potential of the same interface may stand in.
+    """
+    began = time.perf_counter()
+    if dynamics != "classical":
+        raise InputError(f"dynamics = {dynamics!r}: not known; use 'classical'")
+    if not model.is_file():
+        raise InputError(f"{model}: no such model file; train one with 'snakemake train' or correct the path")
+    with output_lock(trajectory):
+        numbers, frames = labelled_geometries(dataset)
+        masses = with_isotopes(atomic_masses[numbers], isotopes)  # (n_atoms,) | amu
+        device = settings.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+
+        parts = Path(f"{trajectory}.parts")
+        open_parts(
+            parts,
+            {
+                "format_version": keys.TRAJECTORY_VERSION,
+                "model": content_hash(model),
+                "dataset": content_hash(dataset),
+                "dynamics": dynamics,
+                "temperature_K": temperature_K,
+                "masses_amu": masses.tolist(),
+                "settings": settings.model_dump(exclude=WITHOUT_INFLUENCE),
+            },
+        )
+        starts_file = parts / "starts.json"
+        if not starts_file.exists():
+            potential = load(model, device).double().eval()  # Hessians by differences need float64
+            check_elements(potential, numbers)
+            with single_thread():
+                found = find_starts(
+                    potential, numbers, masses, frames, temperature_K, settings.n_replicas, settings.seed
+                )
+            write_json(starts_file, found)
+        starts = json.loads(starts_file.read_text(encoding="utf-8"))
+        blocks = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device)
+        plan = lengths(settings)
+        n_workers = min(threads or torch.get_num_threads(), len(blocks))
+        run_with_progress(blocks, plan, model, load, n_workers, f"{molecule} {dynamics}")
+
+        attributes: dict[str, Any] = {
+            "format_version": keys.TRAJECTORY_VERSION,
+            "molecule": molecule,
+            "dynamics": dynamics,
+            "temperature_K": temperature_K,
+            "integrator_timestep_fs": settings.timestep_fs,
+            "sample_interval_fs": plan.sample_interval_fs,
+            "sparse_stride": plan.sparse_stride,
+            "numbers": numbers,
+            "masses_amu": masses,
+            "degrees_of_freedom": blocks[0].degrees_of_freedom,
+            "starts": json.dumps(starts),
+            "settings": settings.model_dump_json(),
+        }
+        join(trajectory, [block.folder for block in blocks], plan.samples, plan.sparse_stride, attributes)
+        ends = [end for block in blocks for end in segment_attributes(block.folder)]
+        result = {
+            "molecule": molecule,
+            "dynamics": dynamics,
+            "temperature_K": temperature_K,
+            "timestep_fs": settings.timestep_fs,
+            "rotation": settings.rotation,
+            **trajectory_statistics(trajectory),
+            # one core, one step of all replicas; earlier, interrupted runs count
+            "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
+            "total_seconds": time.perf_counter() - began,
+        }
+        write_json(report, result)
+
+
+def split_into_blocks(
+    parts: Path,
+    numbers: Integers,
+    masses_amu: Array,
+    starts: dict[str, Any],
+    settings: DynamicsSettings,
+    temperature_K: float,
+    device: str,
+) -> list[Block]:
+    """The replicas in blocks, each with a folder of its own: a few per core, all of them on a GPU."""
+    geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
+    linear = is_linear_molecule(geometries[0], masses_amu)
+    everyone = range(settings.n_replicas)
+    size = BLOCK_REPLICAS if device == "cpu" else len(everyone)
+    return [
+        Block(
+            folder=parts / f"{rows[0]:04d}-{rows[-1]:04d}",
+            replicas=tuple(rows),
+            numbers=numbers,
+            masses_amu=masses_amu,
+            standard_masses_amu=atomic_masses[numbers],
+            starts=geometries[rows.start : rows.stop],
+            linear=linear,
+            degrees_of_freedom=degrees_of_freedom(len(numbers), linear, settings.rotation == "removed"),
+            settings=settings,
+            temperature_K=temperature_K,
+            device=device,
+        )
+        for rows in (everyone[i : i + size] for i in range(0, len(everyone), size))
+    ]
+
+
+def labelled_geometries(dataset: Path) -> tuple[Integers, Array]:
+    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set."""
+    frames = read_atoms(dataset)
+    numbers = frames[0].numbers.astype(np.int64)
+    for i, frame in enumerate(frames):
+        if not np.array_equal(frame.numbers, numbers):
+            raise InputError(
+                f"{dataset}: frame {i} is {frame.symbols}, frame 0 is {frames[0].symbols}; dynamics need one "
+                "molecule with one order of atoms"
+            )
+    if len(numbers) < 2:
+        raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
+    return numbers, np.array([frame.positions for frame in frames])
+
+
+def with_isotopes(standard_masses_amu: Array, isotopes: dict[int, float]) -> Array:
+    """Masses (n_atoms,) | amu with those of `isotopes` {atom index: amu} put in."""
+    masses = standard_masses_amu.copy()
+    for atom, mass_amu in isotopes.items():
+        if not 0 <= atom < len(masses):
+            raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
+        masses[atom] = mass_amu
+    return masses
+
+
+def open_parts(parts: Path, key: dict[str, Any]) -> None:
+    """Keep the parts of the same run, whatever its length; remove those of another."""
+    key_file = parts / "key.json"
+    try:
+        if json.loads(key_file.read_text(encoding="utf-8")) == key:
+            return
+    except (OSError, ValueError):
+        pass
+    shutil.rmtree(parts, ignore_errors=True)
+    write_json(key_file, key)
+
+
+def run_with_progress(
+    blocks: Sequence[Block], plan: Lengths, model: Path, load: Load, n_workers: int, label: str
+) -> None:
+    """Run the blocks and show how many steps of all are done."""
+    done = {
+        number: min(plan.total_steps, max((step for step, _ in segment_attributes(block.folder)), default=0))
+        for number, block in enumerate(blocks)
+    }
+    progress = Progress(label, plan.total_steps * len(blocks))
+    progress.resume_at(sum(done.values()))
+
+    def advance(number: int, step: int, note: str) -> None:
+        progress.advance(step - done[number], note)
+        done[number] = step
+
+    run_blocks(blocks, model, load, n_workers, advance)

@@ -1,0 +1,128 @@
+"""Closed pieces of a run, each with its samples and the state at its end; joined into one trajectory.
+
+A run may be killed at any moment: a segment is whole or absent, and the last whole one is where it goes on.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+from painn_spectra.files import atomic_path
+from painn_spectra.md.state import State
+
+Arrays = dict[str, NDArray[Any]]
+
+EQUILIBRATION = "000000.h5"  # state only, replaced at each checkpoint; production counts from 000001.h5
+STATE = ("positions", "velocities", "forces", "potential_energy")
+PER_SAMPLE = (
+    keys.POTENTIAL_ENERGY,
+    keys.KINETIC_ENERGY,
+    keys.HALF_STEP_KINETIC_ENERGY,
+    keys.DIPOLE,
+    keys.POLARIZABILITY,
+)
+SINGLE_PRECISION = (keys.DIPOLE, keys.POLARIZABILITY, keys.SPARSE_POSITIONS)
+
+
+def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, seconds: float) -> None:
+    """Write `samples` {name: (n_replicas, n_samples, ...)} and the state after them; seconds: time spent."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["first_sample"] = first_sample
+        file.attrs["step"] = state.step
+        file.attrs["seconds"] = seconds
+        for name, values in samples.items():
+            file.create_dataset(f"samples/{name}", data=values, fletcher32=values.size > 0)
+        for name in STATE:
+            values = getattr(state, name).cpu().numpy()
+            file.create_dataset(f"state/{name}", data=values, fletcher32=True)
+
+
+def read_samples(path: Path) -> tuple[int, Arrays]:
+    """First sample's number and all samples of a segment. Raises OSError or KeyError for a damaged one."""
+    with h5py.File(path) as file:
+        names = (*PER_SAMPLE, keys.SPARSE_POSITIONS)
+        return int(file.attrs["first_sample"]), {name: file[f"samples/{name}"][:] for name in names}
+
+
+def restore(path: Path, state: State) -> float:
+    """Put the state of a segment into `state`; return the seconds that it took.
+
+    Raises OSError or KeyError for a damaged one.
+    """
+    with h5py.File(path) as file:
+        values = {name: file[f"state/{name}"][:] for name in STATE}
+        step, seconds = int(file.attrs["step"]), float(file.attrs["seconds"])
+    for name in STATE:
+        setattr(state, name, torch.as_tensor(values[name], device=state.positions.device))
+    state.step = step
+    return seconds
+
+
+def production_segments(folder: Path) -> list[Path]:
+    """Files 000001.h5, 000002.h5, … in order."""
+    return sorted(path for path in folder.glob("[0-9]*.h5") if path.name != EQUILIBRATION)
+
+
+def readable_segments(folder: Path) -> tuple[list[Path], int]:
+    """The unbroken chain of whole production segments and its number of samples; the rest is deleted."""
+    chain: list[Path] = []
+    n_samples = 0
+    for abandoned in folder.glob(".*.h5"):  # temporary files of a killed worker
+        abandoned.unlink()
+    for path in production_segments(folder):
+        try:
+            first, samples = read_samples(path)  # reading tests the checksums
+            with h5py.File(path) as file:
+                whole = first == n_samples and all(file[f"state/{name}"][:] is not None for name in STATE)
+        except (OSError, KeyError):
+            whole = False
+        if not whole:
+            path.unlink()
+            continue
+        chain.append(path)
+        n_samples += samples[keys.POTENTIAL_ENERGY].shape[1]
+    return chain, n_samples
+
+
+def segment_attributes(folder: Path) -> list[tuple[int, float]]:
+    """(step at the end, seconds spent) of every readable file, equilibration first."""
+    found = []
+    for path in sorted(folder.glob("[0-9]*.h5")):
+        with contextlib.suppress(OSError, KeyError), h5py.File(path) as file:
+            found.append((int(file.attrs["step"]), float(file.attrs["seconds"])))
+    return found
+
+
+def join(
+    path: Path, blocks: Sequence[Path], n_samples: int, sparse_stride: int, attributes: dict[str, Any]
+) -> None:
+    """Stream the first `n_samples` samples of all blocks, replica after replica, into trajectory.h5."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    n_replicas = []
+    for folder in blocks:
+        _, samples = read_samples(folder / "000001.h5")
+        shapes = {name: values.shape[2:] for name, values in samples.items()}
+        n_replicas.append(samples[keys.POTENTIAL_ENERGY].shape[0])
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(attributes)
+        for name, shape in shapes.items():
+            length = n_samples if name in PER_SAMPLE else -(-n_samples // sparse_stride)
+            dtype = "f4" if name in SINGLE_PRECISION else "f8"
+            file.create_dataset(name, (sum(n_replicas), length, *shape), dtype)
+        row = 0
+        for folder, n in zip(blocks, n_replicas, strict=True):
+            for segment in production_segments(folder):
+                first, samples = read_samples(segment)
+                if first >= n_samples:  # an earlier, longer run
+                    break
+                for name, values in samples.items():
+                    start = first if name in PER_SAMPLE else -(-first // sparse_stride)
+                    used = values[:, : max(0, file[name].shape[1] - start)]
+                    file[name][row : row + n, start : start + used.shape[1]] = used
+            row += n
