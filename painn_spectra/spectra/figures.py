@@ -1,0 +1,147 @@
+"""The infrared and Raman figures: computed spectrum with its error, published bands, measured curve."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
+from painn_spectra.spectra.correlation import Array
+from painn_spectra.spectra.jcamp import MeasuredCurve
+
+Row = Mapping[str, str]
+AXIS_LABEL = "wavenumber (cm⁻¹)"
+MIN_LABEL_GAP_CM = 60.0  # of two band labels, for 7 pt digits standing upright
+
+
+def draw_infrared(
+    metadata: Mapping[str, str],
+    columns: Mapping[str, Array],
+    svg: Path,
+    png: Path,
+    published: Sequence[Row] = (),
+    measured: MeasuredCurve | None = None,
+) -> None:
+    """Absolute absorption; `columns` as in ir.csv. A measured curve gets the panel below."""
+    with style():
+        figure, axes = _panels([3.0] + [1.7] * (measured is not None))
+        nu = columns["wavenumber_cm-1"]
+        _spectrum(axes[0], nu, columns["ir_km_mol-1_per_cm-1"], columns["standard_error"], BLUE, "computed")
+        axes[0].set_ylabel("absorption, km mol⁻¹ per cm⁻¹")
+        _published(axes[0], published, nu)
+        _legend(axes[0])
+        if measured is not None:
+            _measured(axes[1], measured)
+        _finish(figure, axes, nu, f"{metadata['molecule']}: infrared spectrum\n{_conditions(metadata)}")
+        save(figure, svg, png)
+
+
+def draw_raman(
+    metadata: Mapping[str, str],
+    columns: Mapping[str, Array],
+    svg: Path,
+    png: Path,
+    published: Sequence[Row] = (),
+    measured: MeasuredCurve | None = None,
+) -> None:
+    """Activity with its two parts, then the Stokes signal at the laser line; `columns` as in raman.csv."""
+    with style():
+        figure, axes = _panels([2.7, 2.2] + [1.7] * (measured is not None))
+        nu = columns["wavenumber_cm-1"]
+        unit = "A4_amu-1_per_cm-1"
+        for name, colour, label in (
+            ("activity", BLACK, "activity 45β′² + 7γ′²"),
+            ("isotropic", VERMILION, "isotropic 45β′²"),
+            ("anisotropic", BLUE, "anisotropic 7γ′²"),
+        ):
+            error = columns[f"{name}_standard_error"] if name == "activity" else None
+            _spectrum(axes[0], nu, columns[f"{name}_{unit}"], error, colour, label)
+        axes[0].set_ylabel("activity, Å⁴ amu⁻¹ per cm⁻¹")
+        _legend(axes[0])
+        cross_section = columns["cross_section_m2_sr-1_per_cm-1"]
+        exponent = int(np.floor(np.log10(np.nanmax(cross_section))))
+        error = columns["cross_section_standard_error"]
+        label = f"computed Stokes signal, {metadata['laser_nm']} nm"
+        _spectrum(axes[1], nu, cross_section / 10.0**exponent, error / 10.0**exponent, GREEN, label)
+        power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        axes[1].set_ylabel(f"d²σ/dΩdν̃, 10{power} m² sr⁻¹\nper cm⁻¹")
+        _published(axes[1], published, nu)
+        _legend(axes[1])
+        if measured is not None:
+            _measured(axes[2], measured)
+        conditions = f"{_conditions(metadata)}, laser {metadata['laser_nm']} nm"
+        _finish(figure, axes, nu, f"{metadata['molecule']}: Raman spectrum\n{conditions}")
+        save(figure, svg, png)
+
+
+def _panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    figure, axes = plt.subplots(
+        len(heights), 1, sharex=True, squeeze=False, height_ratios=heights,
+        figsize=(WIDTH_IN, 1.0 + sum(heights)), layout="constrained",
+    )  # fmt: skip
+    return figure, list(axes[:, 0])
+
+
+def _spectrum(axis: Axes, nu: Array, density: Array, error: Array | None, colour: str, label: str) -> None:
+    axis.plot(nu, density, color=colour, label=label)
+    if error is not None and np.isfinite(error).any():
+        axis.fill_between(
+            nu,
+            density - error,
+            density + error,
+            color=colour,
+            alpha=0.3,
+            linewidth=0,
+            label="± 1 standard error",
+        )
+
+
+def _legend(axis: Axes) -> None:
+    """One row above the panel, where no band can be."""
+    axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.5)
+
+
+def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
+    """Sticks from the upper edge at published maxima, with the number where there is room for it."""
+    shown = [row for row in rows if nu[0] <= float(row["position_cm-1"]) <= nu[-1]]
+    axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * (1.25 if shown else 1.0))
+    phases = " and ".join(sorted({row["phase"] for row in shown}))
+    last = -np.inf
+    for i, position in enumerate(sorted(float(row["position_cm-1"]) for row in shown)):
+        axis.axvline(
+            position, ymin=0.92, ymax=1.0, color=ORANGE, linewidth=1.4,
+            label=f"published maxima ({phases})" if i == 0 else None,
+        )  # fmt: skip
+        if position - last >= MIN_LABEL_GAP_CM:
+            axis.text(position, 0.9, f"{position:.0f}", transform=axis.get_xaxis_transform(), fontsize=7,
+                      rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
+            last = position
+
+
+def _measured(axis: Axes, curve: MeasuredCurve) -> None:
+    axis.plot(curve.wavenumber_cm, curve.intensity, color=PURPLE, label=f"measured: {curve.title}")
+    if curve.n_saturated:
+        axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
+    axis.set_ylabel(f"measured,\n{curve.unit}")
+    _legend(axis)
+
+
+def _finish(figure: Figure, axes: Sequence[Axes], nu: Array, title: str) -> None:
+    axes[0].set_xlim(nu[-1], nu[0])  # falling wavenumbers, as spectrometers draw them
+    axes[0].set_ylim(bottom=0)
+    axes[-1].set_xlabel(AXIS_LABEL)
+    axes[-1].xaxis.set_major_locator(plt.MultipleLocator(500))
+    axes[-1].xaxis.set_minor_locator(plt.MultipleLocator(100))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+    figure.align_ylabels()
+
+
+def _conditions(metadata: Mapping[str, str]) -> str:
+    replicas = int(metadata["n_replicas"])
+    return (
+        f"{metadata['dynamics']} dynamics at {metadata['temperature_K']} K, "
+        f"{replicas} × {metadata['length_ps']} ps, FWHM {metadata['fwhm_cm']} cm⁻¹, wavenumbers not scaled"
+    )

@@ -1,0 +1,171 @@
+"""The spectra stage: trajectory.h5 to ir.csv, raman.csv, bands.csv, their JCAMP-DX twins and replicas.npz."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from painn_spectra import __version__, keys
+from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, window_length_fs
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path
+from painn_spectra.progress import Progress
+from painn_spectra.spectra.bands import depolarisation, find_bands, standard_error
+from painn_spectra.spectra.correlation import Array, Estimator
+from painn_spectra.spectra.csv_files import write_table
+from painn_spectra.spectra.infrared import INFRARED_UNIT, infrared_density
+from painn_spectra.spectra.jcamp import write_jcamp
+from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, raman_density, stokes_cross_section
+from painn_spectra.spectra.series import TrajectorySeries, open_trajectory
+from painn_spectra.units import LIGHT_CM_FS
+
+WAVENUMBER = "wavenumber_cm-1"
+INFRARED = "ir_km_mol-1_per_cm-1"
+ISOTROPIC = "isotropic_A4_amu-1_per_cm-1"
+ANISOTROPIC = "anisotropic_A4_amu-1_per_cm-1"
+ACTIVITY = "activity_A4_amu-1_per_cm-1"
+CROSS_SECTION = "cross_section_m2_sr-1_per_cm-1"
+BAND_HEADING = [
+    "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
+    "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
+    "depolarisation_ratio", "depolarisation_standard_error",
+]  # fmt: skip
+
+
+def compute_spectra(
+    trajectory: Path, ir: Path, raman: Path, bands: Path, replicas: Path, settings: SpectraSettings
+) -> None:
+    """Write mean spectra with standard errors over replicas, bands, and every replica's densities."""
+    with open_trajectory(trajectory) as series:
+        estimator = _estimator(series, settings)
+        metadata = _metadata(series, settings)
+        temperature_K, n_replicas = series.temperature_K, series.n_replicas
+        shape = (n_replicas, len(estimator.wavenumber_cm))
+        infrared = np.empty(shape)  # (n_replicas, n_wavenumbers) | km/mol per cm⁻¹
+        isotropic, anisotropic = np.empty(shape), np.empty(shape)  # the same | Å⁴/amu per cm⁻¹
+        progress = Progress("spectra", n_replicas)
+        for i in range(n_replicas):
+            infrared[i] = infrared_density(series.replica(keys.DIPOLE, i), temperature_K, estimator)
+            isotropic[i], anisotropic[i] = raman_density(
+                series.replica(keys.POLARIZABILITY, i), temperature_K, estimator
+            )
+            progress.advance()
+    nu = estimator.wavenumber_cm
+    _write_infrared(ir, metadata, nu, infrared)
+    _write_raman(raman, metadata, nu, isotropic, anisotropic, temperature_K, settings.laser_nm)
+    rows = [
+        *_band_rows("ir", nu, infrared),
+        *_band_rows("raman", nu, isotropic + anisotropic, (isotropic, anisotropic)),
+    ]
+    write_table(bands, metadata, BAND_HEADING, rows)
+    with atomic_path(replicas) as temporary:
+        np.savez_compressed(
+            temporary,
+            wavenumber_cm=nu,
+            ir=infrared.astype(np.float32),
+            isotropic=isotropic.astype(np.float32),
+            anisotropic=anisotropic.astype(np.float32),
+        )
+
+
+def _estimator(series: TrajectorySeries, settings: SpectraSettings) -> Estimator:
+    """Refuse what the sampling cannot carry: a run too short for the resolution, a range beyond Nyquist."""
+    needed_fs = window_length_fs(settings.fwhm_cm)
+    if series.length_fs < needed_fs:
+        widest = math.ceil(10 * settings.fwhm_cm * needed_fs / series.length_fs) / 10
+        raise InputError(
+            f"{series.path}: {series.length_fs / 1e3:.2f} ps are too short for spectra.fwhm_cm = "
+            f"{settings.fwhm_cm:g}, which needs {needed_fs / 1e3:.2f} ps; run longer or set {widest:g}"
+        )
+    highest = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * series.sample_interval_fs)
+    if not settings.min_wavenumber_cm < settings.max_wavenumber_cm <= highest:
+        raise InputError(
+            f"spectra from {settings.min_wavenumber_cm:g} to {settings.max_wavenumber_cm:g} cm-1: give a "
+            f"rising range up to {highest:.0f}, what samples every {series.sample_interval_fs:g} fs carry"
+        )
+    if 1e7 / settings.laser_nm <= settings.max_wavenumber_cm:
+        raise InputError(
+            f"spectra.laser_nm = {settings.laser_nm:g} has less energy than max_wavenumber_cm = "
+            f"{settings.max_wavenumber_cm:g}; use a shorter wavelength"
+        )
+    if series.sample_interval_fs < series.integrator_timestep_fs * (1 - 1e-9):
+        raise InputError(
+            f"{series.path}: sample_interval_fs = {series.sample_interval_fs:g} is shorter than "
+            f"integrator_timestep_fs = {series.integrator_timestep_fs:g}; run the dynamics stage again"
+        )
+    return Estimator(
+        series.sample_interval_fs, series.integrator_timestep_fs,
+        settings.fwhm_cm, settings.min_wavenumber_cm, settings.max_wavenumber_cm,
+    )  # fmt: skip
+
+
+def _metadata(series: TrajectorySeries, settings: SpectraSettings) -> dict[str, str]:
+    return {
+        "molecule": series.molecule,
+        "dynamics": series.dynamics,
+        "temperature_K": f"{series.temperature_K:g}",
+        "fwhm_cm": f"{settings.fwhm_cm:g}",
+        "laser_nm": f"{settings.laser_nm:g}",
+        "n_replicas": str(series.n_replicas),
+        "length_ps": f"{series.length_fs / 1e3:g}",
+        "sample_interval_fs": f"{series.sample_interval_fs:g}",
+        "integrator_timestep_fs": f"{series.integrator_timestep_fs:g}",
+        "corrections": "central differences divided by (sin x/x)^2; velocity Verlet shift of axis and "
+        "density removed; classical correlation with harmonic quantum correction; wavenumbers not scaled",
+        "error": "standard error over replicas (sampling only)",
+        "program": f"painn-spectra {__version__}",
+    }
+
+
+def _write_infrared(path: Path, metadata: dict[str, str], nu: Array, infrared: Array) -> None:
+    metadata = {**metadata, "unit": INFRARED_UNIT}
+    mean = infrared.mean(axis=0)
+    write_table(path, metadata, [WAVENUMBER, INFRARED, "standard_error"],
+                np.column_stack([nu, mean, standard_error(infrared)]))  # fmt: skip
+    write_jcamp(path.with_suffix(".jdx"), "INFRARED SPECTRUM", INFRARED_UNIT, nu, mean, metadata)
+
+
+def _write_raman(
+    path: Path, metadata: dict[str, str], nu: Array, isotropic: Array, anisotropic: Array,
+    temperature_K: float, laser_nm: float,
+) -> None:  # fmt: skip
+    metadata = {
+        **metadata,
+        "unit": f"{ACTIVITY_UNIT}; cross-section {CROSS_SECTION_UNIT}",
+        "geometry": "linear polarisation perpendicular to the scattering plane, no analyser",
+    }
+    stokes = stokes_cross_section(nu, isotropic, anisotropic, temperature_K, laser_nm)
+    heading, columns = [WAVENUMBER], [nu]
+    for name, density in ((ISOTROPIC, isotropic), (ANISOTROPIC, anisotropic),
+                          (ACTIVITY, isotropic + anisotropic), (CROSS_SECTION, stokes)):  # fmt: skip
+        heading += [name, error_column(name)]
+        columns += [density.mean(axis=0), standard_error(density)]
+    write_table(path, metadata, heading, np.column_stack(columns))
+    mean = stokes.mean(axis=0)
+    seen = np.isfinite(mean)
+    write_jcamp(
+        path.with_suffix(".jdx"), "RAMAN SPECTRUM", CROSS_SECTION_UNIT, nu[seen], mean[seen], metadata
+    )
+
+
+def error_column(name: str) -> str:
+    """Heading of the standard error beside a column: `activity_A4...` -> `activity_standard_error`."""
+    return next(name.removesuffix(unit) for unit in ("_A4_amu-1_per_cm-1", "_m2_sr-1_per_cm-1")
+                if name.endswith(unit)) + "_standard_error"  # fmt: skip
+
+
+def _band_rows(
+    name: str, nu: Array, densities: Array, parts: tuple[Array, Array] | None = None
+) -> list[list]:
+    unit = (INFRARED_UNIT if parts is None else ACTIVITY_UNIT).partition(" per ")[0]
+    rows = []
+    for band in find_bands(nu, densities):
+        ratio = (
+            (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, band.lower_cm, band.upper_cm)
+        )
+        rows.append([
+            name, band.lower_cm, band.upper_cm, band.peak_cm,
+            band.centroid_cm, band.centroid_standard_error_cm, band.fwhm_cm,
+            band.area, band.area_standard_error, band.area_low, band.area_high, unit, *ratio,
+        ])  # fmt: skip
+    return rows
