@@ -1,0 +1,130 @@
+"""Errors on held-out frames, beside the baseline that predicts the mean."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from painn_spectra import keys
+from painn_spectra.dataset import Frames, read_frames, read_split
+from painn_spectra.errors import InputError
+from painn_spectra.files import write_text
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.potential import Potential
+from painn_spectra.plotting import draw_parity
+
+BATCH = 64
+COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "n")
+
+
+def evaluate_stage(
+    models: list[Path], dataset: Path, split: Path, errors: Path, members: list[Path], figures: Path
+) -> None:
+    """Stage: errors of the ensemble mean and of each member on the test frames, and parity plots.
+
+    The baseline predicts the mean over the *training* frames (the least-squares energy per element; zero force).
+    """
+    frames, parts = read_frames(dataset), read_split(split, dataset)
+    test, train = frames.take(parts["test"]), frames.take(parts["train"])
+    predictions = [predict(load_model(path), test, path) for path in models]
+    for path, predicted in zip(members, predictions, strict=True):
+        write_text(path, _csv(error_rows(predicted, test, train)))
+    mean = _mean(predictions)
+    rows = error_rows(mean, test, train)
+    shown = {
+        name: tuple(_components(values, test, name) * keys.SHOWN_UNITS[name][1] for values in (test.labels[name], mean[name]))
+        for name in keys.PROPERTIES
+    }
+    figures.mkdir(parents=True, exist_ok=True)
+    draw_parity(shown, figures / "parity.svg", figures / "parity.png")
+    write_text(errors, _csv(rows))
+    print(table(rows))
+
+
+def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
+    """Errors of the ensemble mean of `models` on all frames of an extxyz file with REF_ keys.
+
+    The baseline predicts the mean over these frames.
+    """
+    frames = read_frames(dataset)
+    predicted = _mean([predict(load_model(path), frames, path) for path in models])
+    return error_rows(predicted, frames, frames)
+
+
+def predict(potential: Potential, frames: Frames, source: Path | str = "the model") -> dict[str, np.ndarray]:
+    """All properties of all frames. Raises InputError for an element that the model was not trained on."""
+    known = potential.metadata.get("elements")
+    unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
+    if unknown:
+        raise InputError(f"atomic numbers {unknown} are unknown to {source} (trained on {known}); use another model")
+    parts: list[dict[str, np.ndarray]] = []
+    for first in range(0, len(frames), BATCH):
+        numbers = torch.as_tensor(frames.numbers[first : first + BATCH])
+        positions = torch.as_tensor(frames.positions[first : first + BATCH], dtype=torch.float32)
+        parts.append({name: value.numpy() for name, value in potential(numbers, positions).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in keys.PROPERTIES}
+
+
+def error_rows(predicted: dict[str, np.ndarray], frames: Frames, baseline: Frames) -> list[dict[str, Any]]:
+    """One row per property: component-wise MAE and RMSE in shown units."""
+    rows = []
+    for name in keys.PROPERTIES:
+        unit, factor = keys.SHOWN_UNITS[name]
+        reference = _components(frames.labels[name], frames, name) * factor
+        model = _components(predicted[name], frames, name) * factor
+        mean = _components(_mean_prediction(name, frames, baseline), frames, name) * factor
+        error, spread = model - reference, mean - reference
+        rows.append(
+            {
+                "property": name,
+                "unit": unit,
+                "mae": float(np.abs(error).mean()),
+                "rmse": float(np.sqrt(np.square(error).mean())),
+                "baseline_mae": float(np.abs(spread).mean()),
+                "baseline_rmse": float(np.sqrt(np.square(spread).mean())),
+                "n": len(reference),
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as aligned text."""
+    lines = [f"{'property':<16}{'unit':<8}{'MAE':>10}{'RMSE':>10}{'predict the mean: MAE':>24}{'RMSE':>10}{'n':>8}"]
+    lines += [
+        f"{row['property']:<16}{row['unit']:<8}{row['mae']:>10.4g}{row['rmse']:>10.4g}"
+        f"{row['baseline_mae']:>24.4g}{row['baseline_rmse']:>10.4g}{row['n']:>8}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _mean_prediction(name: str, frames: Frames, baseline: Frames) -> np.ndarray:
+    """Energy: least squares over the composition; others: mean over the baseline's frames; forces: zero."""
+    labels = baseline.labels[name]
+    if name == keys.FORCES:
+        return np.zeros_like(frames.labels[name])
+    if name == keys.ENERGY:
+        counts = [np.stack([(f.numbers == z).sum(1) for z in range(1, 95)], axis=1) for f in (baseline, frames)]
+        return counts[1] @ np.linalg.lstsq(counts[0], labels, rcond=None)[0]
+    return np.broadcast_to(labels.mean(0), frames.labels[name].shape)
+
+
+def _components(values: np.ndarray, frames: Frames, name: str) -> np.ndarray:
+    """All components in one row, padding left out."""
+    return values[frames.numbers > 0].ravel() if name == keys.FORCES else np.asarray(values).ravel()
+
+
+def _mean(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.mean([one[name] for one in predictions], axis=0) for name in keys.PROPERTIES}
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return stream.getvalue()

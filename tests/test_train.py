@@ -1,0 +1,215 @@
+"""Training: learns, resumes exactly, refuses what does not fit; model files; evaluation."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from painn_spectra import keys
+from painn_spectra.config import DatasetSettings, ModelSettings, TrainSettings
+from painn_spectra.dataset import gather_labels, read_frames, read_split
+from painn_spectra.errors import InputError
+from painn_spectra.evaluate import error_rows, evaluate_files, evaluate_stage, predict
+from painn_spectra.model.checkpoint import load_model, save_model
+from painn_spectra.model.normalise import set_offsets
+from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
+
+SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
+QUICK = TrainSettings(epochs=60, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
+
+
+@pytest.fixture(scope="module")
+def water(water_labels, tmp_path_factory):
+    """Folder with dataset, split and a trained model of water."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("trained")
+    gather_labels(water_labels, folder / "dataset.extxyz", folder / "split.json", DatasetSettings())
+    fit(folder, folder / "model.pt", QUICK)
+    return folder
+
+
+def fit(folder, model, settings=QUICK, **options):
+    metrics = model.with_suffix(".jsonl")
+    train_model(folder / "dataset.extxyz", folder / "split.json", model, metrics, settings, SMALL, **options)
+    return load_model(model)
+
+
+def same_weights(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_every_property_is_learnt(water):
+    """All four errors on held-out frames at most a third of the mean's: a label wired wrongly stays near 1."""
+    rows = evaluate_files([water / "model.pt"], water / "dataset.extxyz")
+    assert [row["property"] for row in rows] == list(keys.PROPERTIES)
+    for row in rows:
+        assert row["mae"] < row["baseline_mae"] / 3, row
+    lines = [json.loads(line) for line in (water / "model.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"] / 10 and lines[-1]["epoch"] == QUICK.epochs
+
+
+def test_offset_is_restored_in_predictions(water):
+    """Absolute energies come back: an offset subtracted in training and forgotten later would be −138 eV off."""
+    frames = read_frames(water / "dataset.extxyz")
+    predicted = predict(load_model(water / "model.pt"), frames)
+    assert np.abs(predicted[keys.ENERGY] - frames.labels[keys.ENERGY]).max() < 0.5
+
+
+def test_same_seed_same_weights_other_member_other_weights(water, tmp_path):
+    few = QUICK.model_copy(update={"epochs": 2})
+    one, two, other = (fit(water, tmp_path / f"{k}.pt", few, member=m) for k, m in enumerate((0, 0, 1)))
+    assert same_weights(one, two) and not same_weights(one, other)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_killed_training_resumes_to_the_same_weights(water, tmp_path, schedule):
+    """kill -9 in the middle, run again: the model equals one trained without interruption, bit for bit."""
+    settings = QUICK.model_copy(update={"schedule": schedule, "epochs": 40, "checkpoint_interval_s": 0.02})
+    script = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path; sys.path.insert(0, 'tests')\n"
+        "from painn_spectra.config import *; from painn_spectra.train import train_model\n"
+        "d, m, s = Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3])\n"
+        "train_model(d / 'dataset.extxyz', d / 'split.json', m, m.with_suffix('.jsonl'), s,"
+        " ModelSettings(n_features=16, n_layers=2, n_radial=10))\n"
+    )
+    model = tmp_path / "killed.pt"
+    child = subprocess.Popen([sys.executable, "-c", script, str(water), str(model), settings.model_dump_json()])
+    state = model.with_name("killed.pt.parts") / "state.pt"
+    while not state.exists():
+        assert child.poll() is None, "training ended before its first checkpoint"
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not model.exists()
+    reached = torch.load(state, weights_only=True)["trainer"]["step"]
+    assert 0 < reached
+    assert same_weights(fit(water, model, settings), fit(water, tmp_path / "straight.pt", settings))
+    assert not state.parent.exists()
+
+
+def test_checkpoint_of_other_settings_is_not_resumed(water, tmp_path):
+    model = tmp_path / "model.pt"
+    parts = tmp_path / "model.pt.parts"
+    parts.mkdir()
+    torch.save({"key": "other", "trainer": {}}, parts / "state.pt")
+    few = QUICK.model_copy(update={"epochs": 1})
+    assert same_weights(fit(water, model, few), fit(water, tmp_path / "fresh.pt", few))
+
+
+def test_fine_tuning_starts_from_the_given_weights(water, tmp_path):
+    """One epoch from a trained model beats one epoch from scratch, for every property."""
+    few = QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
+    frames = read_frames(water / "dataset.extxyz")
+    tuned, scratch = (
+        error_rows(predict(fit(water, tmp_path / f"{k}.pt", few, start_from=start), frames), frames, frames)
+        for k, start in enumerate((water / "model.pt", None))
+    )
+    assert all(a["mae"] < b["mae"] for a, b in zip(tuned, scratch, strict=True))
+
+
+def test_start_from_another_size_or_element_is_refused(water, tmp_path):
+    with pytest.raises(InputError, match="n_features = 32"):
+        train_model(
+            water / "dataset.extxyz", water / "split.json", tmp_path / "m.pt", tmp_path / "m.jsonl", QUICK,
+            SMALL.model_copy(update={"n_features": 32}), start_from=water / "model.pt",
+        )  # fmt: skip
+    potential = load_model(water / "model.pt")
+    save_model(tmp_path / "carbon.pt", potential, {"elements": [6]})
+    with pytest.raises(InputError, match="unknown"):
+        fit(water, tmp_path / "m.pt", start_from=tmp_path / "carbon.pt")
+    assert not (tmp_path / "m.pt").exists()
+
+
+def test_pretraining_writes_a_model_to_start_from(water, tmp_path):
+    settings = QUICK.model_copy(update={"pretrain": QUICK.pretrain.model_copy(update={"epochs": 2})})
+    pretrain_model(water / "dataset.extxyz", tmp_path / "pre.pt", tmp_path / "pre.jsonl", settings, SMALL)
+    assert len((tmp_path / "pre.jsonl").read_text().splitlines()) == 2
+    fit(water, tmp_path / "m.pt", QUICK.model_copy(update={"epochs": 1}), start_from=tmp_path / "pre.pt")
+
+
+def test_cutoff_that_splits_the_molecule(water):
+    frames = read_frames(water / "dataset.extxyz")
+    check_cutoff(frames, 5.0)
+    with pytest.raises(InputError, match="cutoff_A = 0.5"):
+        check_cutoff(frames, 0.5)
+
+
+def test_offsets_of_a_mixed_set():
+    """Energies and polarizabilities additive over atoms are reproduced exactly by the offsets alone."""
+    rng = np.random.default_rng(0)
+    numbers = rng.choice([0, 1, 6, 8], size=(40, 7))
+    numbers[:, 0] = 6
+    energy_of, alpha_of = {0: 0.0, 1: -13.6, 6: -1036.0, 8: -2042.0}, {0: 0.0, 1: 0.4, 6: 1.3, 8: 0.7}
+    energy = np.vectorize(energy_of.get)(numbers).sum(1)
+    alpha = np.vectorize(alpha_of.get)(numbers).sum(1)[:, None, None] * np.eye(3)
+    labels = {keys.ENERGY: energy, keys.FORCES: np.zeros((40, 7, 3)), keys.DIPOLE: np.zeros((40, 3)),
+              keys.POLARIZABILITY: alpha}  # fmt: skip
+    potential = new_potential(SMALL, 0, 0)
+    set_offsets(potential, numbers, labels)
+    assert float(potential.energy_offset_eV[8]) == pytest.approx(-2042.0)
+    assert float(potential.polarizability_offset_A3[6]) == pytest.approx(1.3)
+
+
+def test_evaluation_stage(water, tmp_path):
+    models = [water / "model.pt", water / "model.pt"]
+    members = [tmp_path / "0.csv", tmp_path / "1.csv"]
+    evaluate_stage(
+        models, water / "dataset.extxyz", water / "split.json", tmp_path / "errors.csv", members, tmp_path / "figures"
+    )
+    assert (tmp_path / "errors.csv").read_text() == members[0].read_text()  # mean of two equal members
+    header, *rows = (tmp_path / "errors.csv").read_text().splitlines()
+    assert header == "property,unit,mae,rmse,baseline_mae,baseline_rmse,n" and len(rows) == 4
+    n_test = len(read_split(water / "split.json", water / "dataset.extxyz")["test"])
+    assert [int(row.split(",")[-1]) for row in rows] == [n_test * k for k in (1, 9, 3, 9)]
+    assert (tmp_path / "figures/parity.svg").stat().st_size > 0
+
+
+def test_error_rows_by_hand():
+    """Two frames, errors known: MAE, RMSE and baseline as defined."""
+    frames = _frames([[1.0], [3.0]])
+    predicted = {name: value.copy() for name, value in frames.labels.items()}
+    predicted[keys.ENERGY] = np.array([1.001, 2.997])
+    row = error_rows(predicted, frames, frames)[0]
+    assert row["mae"] == pytest.approx(2.0) and row["rmse"] == pytest.approx(np.sqrt(5.0))
+    assert row["baseline_mae"] == pytest.approx(1000.0)
+
+
+def _frames(energies):
+    from painn_spectra.dataset import Frames
+
+    n = len(energies)
+    labels = {keys.ENERGY: np.ravel(energies), keys.FORCES: np.ones((n, 1, 3)), keys.DIPOLE: np.ones((n, 3)),
+              keys.POLARIZABILITY: np.ones((n, 3, 3))}  # fmt: skip
+    return Frames(np.ones((n, 1), int), np.zeros((n, 1, 3)), labels, np.array(["a"] * n))
+
+
+def test_unknown_element_is_named(water, ethanol_labels):
+    with pytest.raises(InputError, match=r"\[6\] are unknown"):
+        evaluate_files([water / "model.pt"], ethanol_labels)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_bad_model_file(tmp_path, content):
+    path = tmp_path / "model.pt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=str(path)):
+        load_model(path)
+
+
+def test_model_file_round_trip(water, tmp_path):
+    potential = load_model(water / "model.pt")
+    save_model(tmp_path / "copy.pt", potential, potential.metadata)
+    assert same_weights(potential, load_model(tmp_path / "copy.pt"))
+    content = torch.load(tmp_path / "copy.pt", weights_only=True)
+    header = json.loads(content["header"]) | {"format_version": 99}
+    torch.save({"header": json.dumps(header), "state": content["state"]}, tmp_path / "new.pt")
+    with pytest.raises(InputError, match="model format 99"):
+        load_model(tmp_path / "new.pt")
