@@ -1,4 +1,4 @@
-"""Settings, typed once: defaults, quality dial, cross-field physics and the JSON schema all come from here."""
+"""Settings, typed once: defaults, quality dial, cross-field physics and JSON schema all come from here."""
 
 import json
 import math
@@ -36,16 +36,20 @@ class Method(Settings):
 class Experiment(Settings):
     """Reference data to draw and compare with; paths are relative to the working directory."""
 
-    bands: str | None = Field(None, description="CSV table of published bands; default: config/molecules/<name>/bands.csv")
-    ir: str | None = Field(None, description="measured IR: JCAMP-DX (.jdx, .dx) or CSV")
-    raman: str | None = Field(None, description="measured Raman: JCAMP-DX or CSV")
+    bands: str | None = Field(
+        default=None, description="CSV of published bands; default: config/molecules/<name>/bands.csv"
+    )
+    ir: str | None = Field(default=None, description="measured IR: JCAMP-DX (.jdx, .dx) or CSV")
+    raman: str | None = Field(default=None, description="measured Raman: JCAMP-DX or CSV")
 
 
 class Molecule(Settings):
     """One entry: a molecule at one level of theory and one temperature."""
 
     name: EntryName
-    structure: str | None = Field(None, description="SMILES, xyz file or ASE name; not needed with shipped labels")
+    structure: str | None = Field(
+        default=None, description="SMILES, xyz file or ASE name; not needed with shipped labels"
+    )
     charge: int = 0
     multiplicity: Count = 1
     isotopes: dict[Annotated[int, Field(ge=0)], Positive] = Field(
@@ -54,10 +58,10 @@ class Molecule(Settings):
     temperature_K: Positive = 300.0
     method: Method = Method()
     labels: str | None = Field(
-        None, description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz"
+        default=None, description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz"
     )
-    labels_from: EntryName | None = Field(None, description="take the data set of this entry")
-    model_from: EntryName | None = Field(None, description="take the trained model of this entry")
+    labels_from: EntryName | None = Field(default=None, description="take the data set of this entry")
+    model_from: EntryName | None = Field(default=None, description="take the trained model of this entry")
     experiment: Experiment = Experiment()
 
 
@@ -66,7 +70,7 @@ class DatasetSettings(Settings):
 
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    split_seed: int = 0
+    split_seed: Annotated[int, Field(ge=0)] = 0
 
 
 class PretrainSettings(Settings):
@@ -90,7 +94,7 @@ class ModelSettings(Settings):
 class LossWeights(Settings):
     """Weight of each property's error, every error in units of its label spread in the training set."""
 
-    energy: NonNegative = 0.1
+    energy: NonNegative = 0.01
     forces: NonNegative = 1.0
     dipole: NonNegative = 0.1
     polarizability: NonNegative = 0.1
@@ -110,7 +114,7 @@ class TrainSettings(Settings):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     gradient_clip: Positive = 10.0
     checkpoint_interval_s: Positive = 30.0
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     loss: LossWeights = LossWeights()
     pretrain: PretrainSettings = PretrainSettings()
@@ -127,7 +131,7 @@ class DynamicsSettings(Settings):
     record_interval_steps: Count = 2
     checkpoint_interval_ps: Positive = 0.5
     rotation: Literal["kept", "removed"] = "kept"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -247,11 +251,18 @@ def validate(model: type[S], raw: Any) -> S:
 
 def parse_settings(model: type[S], text: str) -> S:
     """Settings from the JSON text of `--settings`."""
+    return validate(model, parse_object(text))
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """The JSON object that `--settings` holds."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"--settings {text!r}: not JSON ({error}); pass an object like '{{}}'") from None
-    return validate(model, raw)
+    if not isinstance(raw, dict):
+        raise InputError(f"--settings {text!r}: not an object; pass one like '{{}}'")
+    return raw
 
 
 def json_schema() -> dict[str, Any]:

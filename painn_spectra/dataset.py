@@ -45,14 +45,16 @@ class Frames:
 
 
 def read_atoms(path: Path | str) -> list[Atoms]:
-    """All structures of an extxyz file. Raises InputError when it is missing, empty, truncated or not extxyz."""
+    """All structures of an extxyz file. Raises InputError when missing, empty, truncated or not extxyz."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
     try:
         frames = read(path, index=":", format="extxyz")
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as extxyz, perhaps truncated ({reason}); restore the file") from None
+        raise InputError(
+            f"{path}: cannot be read as extxyz, perhaps truncated ({reason}); restore the file"
+        ) from None
     frames = frames if isinstance(frames, list) else [frames]
     if not frames:
         raise InputError(f"{path}: holds no frames; give an extxyz file with REF_ labels")
@@ -79,7 +81,9 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
         if not np.isfinite(atoms.positions).all():
             raise InputError(f"{where}: positions hold NaN or infinity; remove the frame")
         if not 1 <= atoms.numbers.min() <= atoms.numbers.max() <= 94:
-            raise InputError(f"{where}: atomic numbers must lie in 1 to 94 (H to Pu); correct the species column")
+            raise InputError(
+                f"{where}: atomic numbers must lie in 1 to 94 (H to Pu); correct the species column"
+            )
         numbers[k, :size], positions[k, :size] = atoms.numbers, atoms.positions
         for name in required:
             value = _label(atoms, name, where)
@@ -95,9 +99,18 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
     key = LABEL_KEYS[name]
     raw = atoms.arrays.get(key) if name == keys.FORCES else atoms.info.get(key)
     if raw is None:
-        hint = " (plain 'energy'/'forces' keys are swallowed by ASE)" if name in (keys.ENERGY, keys.FORCES) else ""
+        hint = (
+            " (plain 'energy'/'forces' keys are swallowed by ASE)"
+            if name in (keys.ENERGY, keys.FORCES)
+            else ""
+        )
         raise InputError(f"{where}: label {key} is missing{hint}; add it or drop the frame")
-    expected = {keys.ENERGY: (), keys.FORCES: (len(atoms), 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}[name]
+    expected = {
+        keys.ENERGY: (),
+        keys.FORCES: (len(atoms), 3),
+        keys.DIPOLE: (3,),
+        keys.POLARIZABILITY: (3, 3),
+    }[name]
     try:
         value = np.asarray(raw, dtype=float)
     except (TypeError, ValueError):
@@ -140,7 +153,9 @@ def split_frames(groups: np.ndarray, settings: DatasetSettings) -> dict[str, lis
     parts = {"train": np.setdiff1d(rest, held_back), "validation": held_back, "test": test}
     empty = [name for name, index in parts.items() if len(index) == 0]
     if empty:
-        raise InputError(f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames")
+        raise InputError(
+            f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames"
+        )
     return {name: [int(k) for k in index] for name, index in parts.items()}
 
 
@@ -167,7 +182,11 @@ def read_split(path: Path, dataset: Path) -> dict[str, list[int]]:
         parts = {name: content[name] for name in ("train", "validation", "test")}
         stored = content["dataset_sha256"]
     except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'") from None
+        raise InputError(
+            f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'"
+        ) from None
     if stored != content_hash(dataset):
-        raise InputError(f"{path}: was made for another {dataset}; rerun 'snakemake --forcerun gather_labels'")
+        raise InputError(
+            f"{path}: was made for another {dataset}; rerun 'snakemake --forcerun gather_labels'"
+        )
     return parts

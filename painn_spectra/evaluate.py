@@ -25,7 +25,7 @@ def evaluate_stage(
 ) -> None:
     """Stage: errors of the ensemble mean and of each member on the test frames, and parity plots.
 
-    The baseline predicts the mean over the *training* frames (the least-squares energy per element; zero force).
+    The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
     frames, parts = read_frames(dataset), read_split(split, dataset)
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
@@ -34,14 +34,12 @@ def evaluate_stage(
         write_text(path, _csv(error_rows(predicted, test, train)))
     mean = _mean(predictions)
     rows = error_rows(mean, test, train)
-    shown = {
-        name: tuple(_components(values, test, name) * keys.SHOWN_UNITS[name][1] for values in (test.labels[name], mean[name]))
-        for name in keys.PROPERTIES
-    }
+    shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
     figures.mkdir(parents=True, exist_ok=True)
     draw_parity(shown, figures / "parity.svg", figures / "parity.png")
     write_text(errors, _csv(rows))
-    print(table(rows))
+    for row in rows:
+        print("{property}: MAE {mae:.4g} {unit}, predicting the mean {baseline_mae:.4g}".format(**row))
 
 
 def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
@@ -59,7 +57,9 @@ def predict(potential: Potential, frames: Frames, source: Path | str = "the mode
     known = potential.metadata.get("elements")
     unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
     if unknown:
-        raise InputError(f"atomic numbers {unknown} are unknown to {source} (trained on {known}); use another model")
+        raise InputError(
+            f"atomic numbers {unknown} are unknown to {source} (trained on {known}); use another model"
+        )
     parts: list[dict[str, np.ndarray]] = []
     for first in range(0, len(frames), BATCH):
         numbers = torch.as_tensor(frames.numbers[first : first + BATCH])
@@ -72,10 +72,9 @@ def error_rows(predicted: dict[str, np.ndarray], frames: Frames, baseline: Frame
     """One row per property: component-wise MAE and RMSE in shown units."""
     rows = []
     for name in keys.PROPERTIES:
-        unit, factor = keys.SHOWN_UNITS[name]
-        reference = _components(frames.labels[name], frames, name) * factor
-        model = _components(predicted[name], frames, name) * factor
-        mean = _components(_mean_prediction(name, frames, baseline), frames, name) * factor
+        unit, _ = keys.SHOWN_UNITS[name]
+        reference, model = _shown(frames.labels, frames, name), _shown(predicted, frames, name)
+        mean = _shown({name: _mean_prediction(name, frames, baseline)}, frames, name)
         error, spread = model - reference, mean - reference
         rows.append(
             {
@@ -91,31 +90,23 @@ def error_rows(predicted: dict[str, np.ndarray], frames: Frames, baseline: Frame
     return rows
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as aligned text."""
-    lines = [f"{'property':<16}{'unit':<8}{'MAE':>10}{'RMSE':>10}{'predict the mean: MAE':>24}{'RMSE':>10}{'n':>8}"]
-    lines += [
-        f"{row['property']:<16}{row['unit']:<8}{row['mae']:>10.4g}{row['rmse']:>10.4g}"
-        f"{row['baseline_mae']:>24.4g}{row['baseline_rmse']:>10.4g}{row['n']:>8}"
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
 def _mean_prediction(name: str, frames: Frames, baseline: Frames) -> np.ndarray:
     """Energy: least squares over the composition; others: mean over the baseline's frames; forces: zero."""
     labels = baseline.labels[name]
     if name == keys.FORCES:
         return np.zeros_like(frames.labels[name])
     if name == keys.ENERGY:
-        counts = [np.stack([(f.numbers == z).sum(1) for z in range(1, 95)], axis=1) for f in (baseline, frames)]
+        counts = [
+            np.stack([(f.numbers == z).sum(1) for z in range(1, 95)], axis=1) for f in (baseline, frames)
+        ]
         return counts[1] @ np.linalg.lstsq(counts[0], labels, rcond=None)[0]
     return np.broadcast_to(labels.mean(0), frames.labels[name].shape)
 
 
-def _components(values: np.ndarray, frames: Frames, name: str) -> np.ndarray:
-    """All components in one row, padding left out."""
-    return values[frames.numbers > 0].ravel() if name == keys.FORCES else np.asarray(values).ravel()
+def _shown(values: dict[str, np.ndarray], frames: Frames, name: str) -> np.ndarray:
+    """All components in shown units in one row, padding left out."""
+    one = values[name][frames.numbers > 0] if name == keys.FORCES else np.asarray(values[name])
+    return one.ravel() * keys.SHOWN_UNITS[name][1]
 
 
 def _mean(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from painn_spectra.errors import InputError
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary sibling with the same ending; rename it to `path` on success, remove it on failure."""
+    """Yield a temporary sibling with the same ending; rename it to `path`, or remove it on failure."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}.{target.name}")

@@ -20,7 +20,7 @@ SHOWN_UNITS = {
 }
 
 # trajectory.h5: datasets (replica first)
-POTENTIAL_ENERGY = "potential_energy"  # (n_replicas, n_samples) | eV
+POTENTIAL_ENERGY = "potential_energy"  # (n_replicas, n_samples) | eV; sample k at (k + 1) sample_interval_fs
 KINETIC_ENERGY = "kinetic_energy"  # (n_replicas, n_samples) | eV, on-step velocities
 HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples) | eV, mean of both half steps
 # DIPOLE (n_replicas, n_samples, 3) | e·Å and POLARIZABILITY (n_replicas, n_samples, 3, 3) | Å³, float32

@@ -33,13 +33,15 @@ def label_pretraining(
     multiplicity: int = 1,
     threads: int = 1,
 ) -> None:
-    """Stage: `settings.n_frames` GFN2-xTB labelled frames from bursts of dynamics started at training geometries.
+    """Stage: GFN2-xTB labelled frames from bursts of dynamics started at training geometries.
 
     Only training frames are starts, so that no held-out geometry is seen. `threads` bursts run at a time; the
     result does not depend on it.
     """
     if not xtb.available():
-        raise InputError("train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0")
+        raise InputError(
+            "train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0"
+        )
     frames = read_frames(dataset)
     train = frames.take(read_split(split, dataset)["train"])
     n_bursts = -(-settings.n_frames // FRAMES_PER_BURST)
@@ -57,7 +59,8 @@ def label_pretraining(
         labelled = [atoms for seed in sorted(bursts) for atoms in bursts[seed]][: settings.n_frames]
         if len(labelled) < 0.95 * min(settings.n_frames, n_bursts * FRAMES_PER_BURST):
             raise InputError(
-                f"gfn2-xtb labelled only {len(labelled)} of {settings.n_frames} frames; check charge and multiplicity"
+                f"gfn2-xtb labelled only {len(labelled)} of {settings.n_frames} frames; "
+                "check charge and multiplicity"
             )
         with atomic_path(output) as temporary:
             write(temporary, labelled, format="extxyz")
@@ -86,7 +89,9 @@ def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, 
             break
         frame = Atoms(atoms.numbers, atoms.positions)
         frame.arrays[LABEL_KEYS[keys.FORCES]] = labels.pop(keys.FORCES)
-        frame.info = {LABEL_KEYS[name]: value.ravel() if value.ndim else float(value) for name, value in labels.items()}
+        frame.info = {
+            LABEL_KEYS[name]: value.ravel() if value.ndim else float(value) for name, value in labels.items()
+        }
         frame.info |= {"seed": seed, "REF_method": "GFN2-xTB, tblite"}
         frames.append(frame)
     return frames

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from ase.data import atomic_masses
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from painn_spectra import keys
 from painn_spectra.config import ModelSettings, TrainSettings
@@ -49,13 +49,27 @@ def pretrain_model(
     """Stage: learn the cheap labels; the last 5 % of the frames validate."""
     frames = read_frames(labels)
     n_validation = max(1, len(frames) // 20)
-    train, validation = np.arange(len(frames) - n_validation), np.arange(len(frames) - n_validation, len(frames))
+    train, validation = (
+        np.arange(len(frames) - n_validation),
+        np.arange(len(frames) - n_validation, len(frames)),
+    )
     settings = settings.model_copy(
         update={"epochs": settings.pretrain.epochs, "learning_rate": settings.pretrain.learning_rate,
                 "schedule": "cosine"}
     )  # fmt: skip
     potential = new_potential(model_settings, charge, settings.seed + member)
-    _run(potential, frames, train, validation, settings, member, model, metrics, content_hash(labels), "pre-training")
+    _run(
+        potential,
+        frames,
+        train,
+        validation,
+        settings,
+        member,
+        model,
+        metrics,
+        content_hash(labels),
+        "pre-training",
+    )
 
 
 def train_model(
@@ -92,11 +106,14 @@ def _check_start(potential: Potential, settings: ModelSettings, frames: Frames, 
     for name, value in settings.model_dump().items():
         if potential.architecture[name] != value:
             raise InputError(
-                f"model.{name} = {value}: {source} has {potential.architecture[name]}; use the same or train afresh"
+                f"model.{name} = {value}: {source} has "
+                f"{potential.architecture[name]}; use the same or train afresh"
             )
     unknown = set(frames.elements) - set(potential.metadata["elements"])
     if unknown:
-        raise InputError(f"atomic numbers {sorted(unknown)} are unknown to {source}; pre-train on these elements too")
+        raise InputError(
+            f"atomic numbers {sorted(unknown)} are unknown to {source}; pre-train on these elements too"
+        )
 
 
 @dataclass
@@ -118,8 +135,11 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in self.PLAIN}
-        parts = {"potential": self.potential, "ema": self.ema, "optimizer": self.optimizer}
-        return plain | {name: part.state_dict() for name, part in parts.items()}
+        return plain | {
+            "potential": self.potential.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.PLAIN:
@@ -148,12 +168,14 @@ def _run(
     set_offsets(potential, known.numbers, known.labels)
     spreads = label_spreads(potential, known.numbers, known.labels)
     potential.to(device=device, dtype=torch.float32)
-    ema = AveragedModel(potential, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay), use_buffers=False)
+    ema = AveragedModel(potential, multi_avg_fn=_ema(settings.ema_decay), use_buffers=False)
     optimizer = torch.optim.AdamW(
         potential.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     trainer = Trainer(potential, ema, optimizer, rate=settings.learning_rate)
-    key = json.dumps([settings.model_dump(exclude={"checkpoint_interval_s"}), potential.architecture, member, inputs])
+    key = json.dumps(
+        [settings.model_dump(exclude={"checkpoint_interval_s"}), potential.architecture, member, inputs]
+    )
     with output_lock(model):
         checkpoint = Path(f"{model}.parts/state.pt")
         _resume(trainer, checkpoint, key)
@@ -166,9 +188,15 @@ def _run(
         save_model(
             model,
             potential,
-            {"elements": frames.elements, "n_train": len(train), "settings": settings.model_dump(), "member": member,
-             "seconds": round(trainer.seconds, 1), "validation": json.loads(trainer.lines.splitlines()[-1])},
-        )  # fmt: skip
+            {
+                "elements": frames.elements,
+                "n_train": len(train),
+                "settings": settings.model_dump(),
+                "member": member,
+                "seconds": round(trainer.seconds, 1),
+                "validation": json.loads(trainer.lines.splitlines()[-1]),
+            },
+        )
         checkpoint.unlink(missing_ok=True)
         checkpoint.parent.rmdir()
 
@@ -192,7 +220,9 @@ def check_cutoff(frames: Frames, cutoff_A: float) -> None:
 
 def _to_tensors(frames: Frames, device: str) -> dict[str, Tensor]:
     single = torch.float32
-    tensors = {name: torch.as_tensor(value, device=device, dtype=single) for name, value in frames.labels.items()}
+    tensors = {
+        name: torch.as_tensor(value, device=device, dtype=single) for name, value in frames.labels.items()
+    }
     tensors[keys.ENERGY] = torch.as_tensor(frames.labels[keys.ENERGY], device=device)  # float64: −4215 eV
     tensors[keys.NUMBERS] = torch.as_tensor(frames.numbers, device=device)
     tensors[keys.POSITIONS] = torch.as_tensor(frames.positions, device=device, dtype=single)
@@ -213,7 +243,9 @@ def _fit(
 ) -> None:
     per_epoch = -(-len(train) // settings.batch_size)
     n_steps = settings.epochs * per_epoch
-    validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if settings.schedule == "cosine" else 1)
+    validate_every = per_epoch * (
+        max(1, settings.epochs // N_VALIDATIONS) if settings.schedule == "cosine" else 1
+    )
     weights = settings.loss.model_dump()
     progress = Progress(label, n_steps)
     progress.resume_at(trainer.step)
@@ -228,7 +260,9 @@ def _fit(
         rate = _learning_rate(trainer, settings, n_steps)
         for group in trainer.optimizer.param_groups:
             group["lr"] = rate
-        loss = _loss(trainer.potential, {name: value[batch] for name, value in data.items()}, weights, spreads)
+        loss = _loss(
+            trainer.potential, {name: value[batch] for name, value in data.items()}, weights, spreads
+        )
         trainer.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trainer.potential.parameters(), settings.gradient_clip)
@@ -240,9 +274,17 @@ def _fit(
             trainer.seconds = seconds_before + time.monotonic() - start
             errors = _validate(trainer, data, validation, spreads, weights)
             if not math.isfinite(errors["loss"]):
-                raise InputError(f"{label}: loss became {errors['loss']}; lower train.learning_rate or check the labels")
-            line = {"epoch": epoch + 1, "step": trainer.step, "learning_rate": rate,
-                    "train_loss": total / validate_every, "seconds": round(trainer.seconds, 1)} | errors  # fmt: skip
+                raise InputError(
+                    f"{label}: loss became {errors['loss']}; lower train.learning_rate or check the labels"
+                )
+            line = {
+                "epoch": epoch + 1,
+                "step": trainer.step,
+                "learning_rate": rate,
+                "train_loss": total / validate_every,
+                "seconds": round(trainer.seconds, 1),
+                **errors,
+            }
             trainer.lines += json.dumps(line) + "\n"
             note, total = f"force MAE {errors['forces_mae_meV_A']:.1f} meV/Å", 0.0
             if settings.schedule == "plateau" and _plateau(trainer, errors["loss"], settings):
@@ -253,6 +295,16 @@ def _fit(
             with atomic_path(checkpoint) as temporary:
                 torch.save({"key": key, "trainer": trainer.state_dict()}, temporary)
         progress.advance(note=note)
+
+
+def _ema(decay: float) -> Any:
+    """Exponential moving average with a short memory at first, so that brief trainings leave their start."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        step = int(n_averaged)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + step) / (10 + step)))
+
+    return update
 
 
 def _learning_rate(trainer: Trainer, settings: TrainSettings, n_steps: int) -> float:
@@ -266,7 +318,9 @@ def _plateau(trainer: Trainer, loss: float, settings: TrainSettings) -> bool:
     """Keep the best weights, halve the rate when the loss stalls; True when training should stop."""
     if loss < trainer.best:
         trainer.best, trainer.epochs_since_best = loss, 0
-        trainer.best_weights = {name: value.clone() for name, value in trainer.ema.module.state_dict().items()}
+        trainer.best_weights = {
+            name: value.clone() for name, value in trainer.ema.module.state_dict().items()
+        }
         return False
     trainer.epochs_since_best += 1
     if trainer.epochs_since_best % settings.plateau_patience_epochs == 0:
@@ -274,7 +328,9 @@ def _plateau(trainer: Trainer, loss: float, settings: TrainSettings) -> bool:
     return trainer.epochs_since_best >= settings.early_stopping_epochs
 
 
-def _loss(potential: Potential, batch: dict[str, Tensor], weights: dict[str, float], spreads: dict[str, float]) -> Tensor:
+def _loss(
+    potential: Potential, batch: dict[str, Tensor], weights: dict[str, float], spreads: dict[str, float]
+) -> Tensor:
     """Σ weight · mean square error in units of the label spread."""
     wanted = tuple(name for name in keys.PROPERTIES if weights[name] > 0)
     predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], wanted)
@@ -288,7 +344,11 @@ def _loss(potential: Potential, batch: dict[str, Tensor], weights: dict[str, flo
 
 
 def _validate(
-    trainer: Trainer, data: dict[str, Tensor], index: np.ndarray, spreads: dict[str, float], weights: dict[str, float]
+    trainer: Trainer,
+    data: dict[str, Tensor],
+    index: np.ndarray,
+    spreads: dict[str, float],
+    weights: dict[str, float],
 ) -> dict[str, float]:
     """Loss and component-wise MAE of the EMA weights, in stored units' shown form."""
     potential = trainer.ema.module

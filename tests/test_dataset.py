@@ -1,6 +1,7 @@
 """Label files: what is read, what is refused and how the split is made."""
 
 import re
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_not_an_extxyz_file(tmp_path, content):
 def test_no_trajectory_is_in_two_parts(ethanol_labels, split_seed):
     groups = read_frames(ethanol_labels).groups
     parts = split_frames(groups, DatasetSettings(split_seed=split_seed))
-    assert sorted(sum(parts.values(), [])) == list(range(len(groups)))
+    assert sorted(chain(*parts.values())) == list(range(len(groups)))
     held = set(groups[parts["test"]])
     assert held and not held & set(groups[parts["train"] + parts["validation"]])
     for name in set(groups) - held:  # validation: the end of each training trajectory

@@ -62,5 +62,7 @@ def test_wrong_spin_is_told(water_labels, tmp_path):
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
     gather_labels(water_labels, dataset, split, DatasetSettings())
     with pytest.raises(InputError, match="charge and multiplicity"):
-        label_pretraining(dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=5), multiplicity=2)
+        label_pretraining(
+            dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=5), multiplicity=2
+        )
     assert not (tmp_path / "out.extxyz").exists()

@@ -39,7 +39,9 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a painn-spectra model ({reason}); train it again") from None
     if version != FORMAT_VERSION:
-        raise InputError(f"{path}: model format {version}, this program reads {FORMAT_VERSION}; train it again")
+        raise InputError(
+            f"{path}: model format {version}, this program reads {FORMAT_VERSION}; train it again"
+        )
     potential = Potential(**header["architecture"])
     try:
         potential.load_state_dict(content["state"])

@@ -1,4 +1,4 @@
-"""Read-outs: energy from scalars, dipole and polarizability from gated equivariant blocks (arXiv:2102.03150)."""
+"""Read-outs: energy from scalars, electric tensors from gated equivariant blocks (arXiv:2102.03150)."""
 
 import torch
 from torch import Tensor, nn

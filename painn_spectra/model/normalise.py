@@ -27,7 +27,9 @@ def set_offsets(potential: Potential, numbers: np.ndarray, labels: dict[str, np.
     potential.polarizability_scale_A3.fill_(_rms(deviation))
 
 
-def label_spreads(potential: Potential, numbers: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
+def label_spreads(
+    potential: Potential, numbers: np.ndarray, labels: dict[str, np.ndarray]
+) -> dict[str, float]:
     """Spread of each property's labels about its offset: the unit of its error in the loss."""
     offsets = potential.energy_offset_eV.cpu().numpy()[numbers].sum(1)
     return {

@@ -92,7 +92,13 @@ class Potential(nn.Module):
         return {name: out[name] if self.training else out[name].detach() for name in properties}
 
     def _tensors(
-        self, numbers: Tensor, positions: Tensor, s: Tensor, v: Tensor, real: Tensor, properties: tuple[str, ...]
+        self,
+        numbers: Tensor,
+        positions: Tensor,
+        s: Tensor,
+        v: Tensor,
+        real: Tensor,
+        properties: tuple[str, ...],
     ) -> dict[str, Tensor]:
         out: dict[str, Tensor] = {}
         if keys.DIPOLE not in properties and keys.POLARIZABILITY not in properties:

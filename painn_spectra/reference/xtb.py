@@ -47,9 +47,7 @@ def label(
     centred = positions - masses @ positions / masses.sum()  # the dipole of an ion depends on the origin
 
     def run(field_au: np.ndarray | None = None) -> dict[str, Any]:
-        calculator = Calculator(
-            "GFN2-xTB", numbers, centred / BOHR_A, charge=charge, uhf=multiplicity - 1
-        )
+        calculator = Calculator("GFN2-xTB", numbers, centred / BOHR_A, charge=charge, uhf=multiplicity - 1)
         calculator.set("verbosity", 0)
         calculator.set("accuracy", 0.05)
         if field_au is not None:  # an ndarray raises TypeError
@@ -58,7 +56,9 @@ def label(
             return calculator.singlepoint().dict()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"gfn2-xtb did not converge ({reason}); check the geometry, charge and spin") from None
+            raise InputError(
+                f"gfn2-xtb did not converge ({reason}); check the geometry, charge and spin"
+            ) from None
 
     free = run()
     out = {

@@ -97,6 +97,8 @@ def find_bands(wavenumber_cm: Array, densities: Array) -> list[Band]:
     contour, noise = np.mean(smooth, axis=0), np.nan_to_num(standard_error(smooth))
     prominence = np.maximum(RELATIVE_PROMINENCE * contour.max(), SIGNIFICANT_PROMINENCE * noise)
     maxima, _ = find_peaks(contour, prominence=prominence)
+    if not len(maxima):
+        return []
     edges = [0, *(a + int(np.argmin(contour[a : b + 1])) for a, b in pairwise(maxima)), len(mean) - 1]
     nearby = round(2 * CONTOUR_SIGMA_CM / spacing_cm)
     bands = []

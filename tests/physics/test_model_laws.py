@@ -26,7 +26,9 @@ def make(charge: int = 0, cutoff_A: float = 5.0, seed: int = 1) -> Potential:
 def positions() -> torch.Tensor:
     """An asymmetric, chiral cluster of ethanol's atoms, (1, 9, 3) | Å."""
     generator = torch.Generator().manual_seed(3)
-    grid = torch.cartesian_prod(*3 * [torch.arange(3.0, dtype=torch.float64)])[torch.randperm(27, generator=generator)]
+    grid = torch.cartesian_prod(*3 * [torch.arange(3.0, dtype=torch.float64)])[
+        torch.randperm(27, generator=generator)
+    ]
     return (1.3 * grid[:9] + 0.3 * torch.rand(9, 3, generator=generator, dtype=torch.float64)).unsqueeze(0)
 
 
@@ -102,7 +104,7 @@ def test_forces_are_the_numeric_gradient(positions):
 
 
 def test_second_derivatives_reach_the_weights(positions):
-    """Training on forces needs ∂F/∂w: compare with a numeric derivative along a random direction of the weights."""
+    """Training on forces needs ∂F/∂w: compared with a numeric derivative along a random direction."""
     potential = make().train()
     weights = [w for name, w in potential.named_parameters() if "dipole" not in name and "polar" not in name]
     generator = torch.Generator().manual_seed(0)
@@ -111,7 +113,9 @@ def test_second_derivatives_reach_the_weights(positions):
     def force_loss() -> torch.Tensor:
         return potential(ETHANOL, positions, (keys.ENERGY, keys.FORCES))[keys.FORCES].square().sum()
 
-    gradient = torch.autograd.grad(force_loss(), weights, materialize_grads=True)  # no force from the last bias
+    gradient = torch.autograd.grad(
+        force_loss(), weights, materialize_grads=True
+    )  # no force from the last bias
     analytic = sum((g * d).sum() for g, d in zip(gradient, direction, strict=True))
     values, step = [], 1e-5
     for sign in (1, -2):

@@ -1,0 +1,52 @@
+# make spectra: install what is missing, run the workflow, tell what came out.  make test, make lint.
+# TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
+.DEFAULT_GOAL := spectra
+
+CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+TORCH ?= cpu
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: spectra test lint clean
+
+spectra: $(STAMP)
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/painn-spectra summary results/
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean: # results only; the labels in config/ stay
+	find results -mindepth 1 ! -name README.md -delete
+
+$(BIN)/python:
+	@set -e; for python in python3.13 python3.12 python3.11 python3; do \
+	    command -v $$python > /dev/null || continue; \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || continue; \
+	    if ! $$python -c 'import ensurepip, venv' 2> /dev/null; then \
+	        version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	        echo "make: $$python cannot make virtual environments;" \
+	             "on Debian or Ubuntu: sudo apt install python$$version-venv" >&2; exit 1; \
+	    fi; \
+	    exec $$python -m venv .venv; \
+	done; \
+	echo "make: no Python 3.11 or newer found; on Debian or Ubuntu: sudo apt install python3 python3-venv" >&2; \
+	exit 1
+
+# On Linux PyPI's torch brings gigabytes of CUDA: prefer PyTorch's own index of CPU builds where it answers.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@set -e; index=; \
+	if [ "$(TORCH)" = cpu ] && [ "$$(uname -s)" = Linux ] && $(BIN)/python -c \
+	    'import urllib.request as u; u.urlopen("$(CPU_TORCH)/torch/", timeout=5)' 2> /dev/null; then \
+	    index="--extra-index-url $(CPU_TORCH)"; \
+	fi; \
+	set -x; \
+	$(BIN)/python -m pip install --quiet $$index -c constraints.txt torch; \
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@

@@ -1,0 +1,193 @@
+"""Command line: `painn-spectra <stage> --settings JSON inputs outputs`.
+
+Stages are imported when they run: `--help` answers at once, and the labelling process never sees torch.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from painn_spectra import __version__
+from painn_spectra.errors import InputError
+
+Arguments = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are InputErrors: one line each, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def gather(a: Arguments) -> None:
+    from painn_spectra.config import DatasetSettings, parse_settings
+    from painn_spectra.dataset import gather_labels
+
+    gather_labels(a.labels, a.dataset, a.split, parse_settings(DatasetSettings, a.settings))
+
+
+def label_pretraining(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import PretrainLabelsStage
+    from painn_spectra.sampling import label_pretraining as run
+
+    s = parse_settings(PretrainLabelsStage, a.settings)
+    run(a.dataset, a.split, a.output, s.pretrain, s.charge, s.multiplicity, a.threads)
+
+
+def pretrain(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import TrainStage
+    from painn_spectra.train import pretrain_model
+
+    s = parse_settings(TrainStage, a.settings)
+    pretrain_model(a.labels, a.model, a.metrics, s.train, s.model, s.member, s.charge)
+
+
+def train(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import TrainStage
+    from painn_spectra.train import train_model
+
+    s = parse_settings(TrainStage, a.settings)
+    train_model(a.dataset, a.split, a.model, a.metrics, s.train, s.model, s.member, a.start_from, s.charge)
+
+
+def evaluate(a: Arguments) -> None:
+    from painn_spectra.evaluate import evaluate_files
+    from painn_spectra.summary import error_table
+
+    rows = evaluate_files(a.models, a.dataset)
+    print(json.dumps(rows, indent=2) if a.json else error_table(rows))
+
+
+def evaluate_split(a: Arguments) -> None:
+    from painn_spectra.evaluate import evaluate_stage
+
+    evaluate_stage(a.models, a.dataset, a.split, a.errors, a.members, a.figures)
+
+
+def md(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.md.run import run_dynamics
+    from painn_spectra.plan import DynamicsStage
+
+    s = parse_settings(DynamicsStage, a.settings)
+    run_dynamics(
+        a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
+        a.threads,
+    )  # fmt: skip
+
+
+def spectra(a: Arguments) -> None:
+    from painn_spectra.config import SpectraSettings, parse_settings
+    from painn_spectra.spectra.spectrum import compute_spectra
+
+    compute_spectra(
+        a.trajectory, a.ir, a.raman, a.bands, a.replicas, parse_settings(SpectraSettings, a.settings)
+    )
+
+
+def compare(a: Arguments) -> None:
+    from painn_spectra.config import Experiment, parse_settings
+    from painn_spectra.spectra.compare import compare_stage
+
+    files = parse_settings(Experiment, a.settings)
+    bands, ir, raman = (Path(name) if name else None for name in (files.bands, files.ir, files.raman))
+    compare_stage(a.spectra, a.figures, a.comparison, bands, ir, raman)
+
+
+def report(a: Arguments) -> None:
+    from painn_spectra.config import parse_object
+    from painn_spectra.report import write_report
+
+    write_report(a.results, a.report, parse_object(a.settings))
+
+
+def index(a: Arguments) -> None:
+    from painn_spectra.report import write_index
+
+    write_index(a.reports, a.index)
+
+
+def summary(a: Arguments) -> None:
+    from painn_spectra.summary import summarise
+
+    print(summarise(a.results))
+
+
+def schema(a: Arguments) -> None:
+    from painn_spectra.config import json_schema
+    from painn_spectra.files import write_json
+
+    write_json(a.output, json_schema())
+
+
+def parser() -> Parser:
+    """The whole command line; every stage lists its inputs, then its outputs."""
+    top = Parser(prog="painn-spectra", description=sys.modules["painn_spectra"].__doc__)
+    top.add_argument("--version", action="version", version=f"painn-spectra {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(run: Callable[[Arguments], None], text: str, *paths: str, settings: bool = True) -> Parser:
+        command = commands.add_parser(run.__name__.replace("_", "-"), help=text, description=text)
+        command.set_defaults(run=run)
+        if settings:
+            command.add_argument("--settings", metavar="JSON", default="{}", help="default: %(default)s")
+        for path in paths:
+            command.add_argument(path, type=Path, metavar=path.upper())
+        return command
+
+    add(gather, "check and split labelled frames", "labels", "dataset", "split")
+    threaded = [
+        add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
+        add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
+    ]
+    for command in threaded:
+        command.add_argument("--threads", type=int, default=1, help="worker processes, default: %(default)s")
+    add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")
+    add(train, "train one model on the labels", "dataset", "split", "model", "metrics").add_argument(
+        "--start-from", type=Path, metavar="MODEL", help="pretrained model"
+    )
+    public = add(evaluate, "errors of a model, or of several averaged, on any extxyz file", settings=False)
+    public.add_argument("models", nargs="+", type=Path, metavar="MODEL")
+    public.add_argument("dataset", type=Path, metavar="DATASET")
+    public.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    paths = ("dataset", "split", "errors", "figures")
+    split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
+    split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
+    split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
+    add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
+    add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
+    add(report, "one molecule's results as a web page", "results", "report")
+    pages = add(index, "page that links the molecules' reports", "index", settings=False)
+    pages.add_argument("reports", nargs="+", type=Path, metavar="REPORT")
+    add(summary, "what a results folder holds: figures, errors, bands, seconds", "results", settings=False)
+    add(schema, "write the JSON schema of config.yaml", "output", settings=False)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 with one line on standard error."""
+    try:
+        arguments = parser().parse_args(argv)
+        arguments.run(arguments)
+    except InputError as error:
+        print(f"painn-spectra: error: {error}", file=sys.stderr)
+        return 2
+    except FileNotFoundError as error:
+        print(f"painn-spectra: error: {error.filename}: no such file; check the path", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `painn-spectra summary results | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What each stage of the workflow reads and is told: where data and model come from, and its own settings.
+
+A stage's JSON is part of its job's identity: an edited setting reruns the stages whose JSON it changes, and
+what follows them, and nothing else.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from painn_spectra.config import (
+    Config,
+    Count,
+    DynamicsSettings,
+    Experiment,
+    ModelSettings,
+    Molecule,
+    Positive,
+    PretrainSettings,
+    Settings,
+    TrainSettings,
+)
+from painn_spectra.errors import InputError
+
+# raise a number when a stage gives other results for the same settings: its jobs then run again
+STAGE_VERSION = {
+    "gather": 1,
+    "label-pretraining": 1,
+    "pretrain": 1,
+    "train": 1,
+    "evaluate": 1,
+    "md": 1,
+    "spectra": 1,
+    "compare": 1,
+    "report": 1,
+}
+
+
+class PretrainLabelsStage(Settings):
+    """Settings of `painn-spectra label-pretraining`."""
+
+    pretrain: PretrainSettings = PretrainSettings()
+    charge: int = 0
+    multiplicity: Count = 1
+
+
+class TrainStage(Settings):
+    """Settings of `painn-spectra pretrain` and `painn-spectra train`: one ensemble member."""
+
+    train: TrainSettings = TrainSettings()
+    model: ModelSettings = ModelSettings()
+    member: int = Field(0, ge=0)
+    charge: int = 0
+
+
+class DynamicsStage(Settings):
+    """Settings of `painn-spectra md`."""
+
+    md: DynamicsSettings = DynamicsSettings()
+    molecule: str = "molecule"
+    dynamics: str = "classical"
+    temperature_K: Positive = 300.0
+    isotopes: dict[int, Positive] = Field(default_factory=dict)
+
+
+def entry(config: Config, name: str) -> Molecule:
+    """The molecule entry called `name`."""
+    return next(molecule for molecule in config.molecules if molecule.name == name)
+
+
+def data_source(config: Config, name: str) -> str:
+    """Name of the entry whose dataset.extxyz and split.json serve the entry `name`.
+
+    An entry that takes another's model takes its data set too, unless it names labels of its own.
+    """
+    path = [name]
+    while source := _data_from(entry(config, path[-1])):
+        path = _step(path, source, "labels_from and model_from")
+    return path[-1]
+
+
+def model_source(config: Config, name: str) -> str:
+    """Name of the entry whose trained models serve the entry `name`."""
+    path = [name]
+    while source := entry(config, path[-1]).model_from:
+        path = _step(path, source, "model_from")
+    return path[-1]
+
+
+def labels_file(molecule: Molecule) -> str:
+    """Path of the labels that an entry ships or names."""
+    return molecule.labels or f"config/molecules/{molecule.name}/labels.extxyz"
+
+
+def experiment_files(molecule: Molecule) -> Experiment:
+    """The entry's experiment with the default band table filled in where the file exists."""
+    bands = f"config/molecules/{molecule.name}/bands.csv"
+    if molecule.experiment.bands is None and Path(bands).is_file():
+        return molecule.experiment.model_copy(update={"bands": bands})
+    return molecule.experiment
+
+
+def check_plan(config: Config) -> None:
+    """Raise InputError for circular sources and for files that are named but absent."""
+    for molecule in config.molecules:
+        model_source(config, molecule.name)
+        labels = labels_file(entry(config, data_source(config, molecule.name)))
+        if not Path(labels).is_file():
+            raise InputError(
+                f"molecules.{molecule.name}: no labels at {labels}; put an extxyz file with REF_ keys there, "
+                f"or name one with labels: or another entry with labels_from: "
+                f"(this version does not compute DFT labels)"
+            )
+        for key, path in molecule.experiment:
+            if path is not None and not Path(path).is_file():
+                raise InputError(
+                    f"molecules.{molecule.name}.experiment.{key} = {path}: no such file; "
+                    f"give a path from the folder that snakemake runs in, or remove the line"
+                )
+
+
+def stage_settings(config: Config, stage: str, name: str = "", member: int = 0, dynamics: str = "") -> str:
+    """JSON for `--settings` of `stage` on the entry `name`: what the stage uses, defaults spelled out."""
+    molecule = entry(config, name)
+    train, model = config.train, config.model.model_dump()
+    used: dict[str, Any]
+    match stage:
+        case "gather":
+            used = config.dataset.model_dump()
+        case "label-pretraining":
+            used = {
+                "pretrain": train.pretrain.model_dump(include={"n_frames", "temperature_K"}),
+                "charge": molecule.charge,
+                "multiplicity": molecule.multiplicity,
+            }
+        case "pretrain":
+            values = train.model_dump(exclude={**dict.fromkeys(_MAIN_TRAINING, True), "pretrain": _LABELLING})
+            used = {"train": values, "model": model, "member": member, "charge": molecule.charge}
+        case "train":
+            values = train.model_dump(exclude={"members", "pretrain"})
+            used = {"train": values, "model": model, "member": member, "charge": molecule.charge}
+        case "md":
+            used = {
+                "md": config.md.model_dump(),
+                "molecule": molecule.name,
+                "dynamics": dynamics,
+                "temperature_K": molecule.temperature_K,
+                "isotopes": molecule.isotopes,
+            }
+        case "spectra":
+            used = config.spectra.model_dump()
+        case "compare":
+            used = experiment_files(molecule).model_dump(exclude_none=True)
+        case "report":
+            used = config.model_dump(exclude={"molecules"})
+            used["molecule"] = molecule.model_dump(exclude_none=True)
+        case _:
+            raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
+    return json.dumps(used, sort_keys=True, ensure_ascii=False)
+
+
+# what pretraining does not use: its epochs and rate are its own, its schedule is fixed
+_LABELLING = {"n_frames", "temperature_K"}
+_MAIN_TRAINING = (
+    "members", "epochs", "learning_rate", "schedule", "plateau_patience_epochs", "early_stopping_epochs",
+)  # fmt: skip
+
+
+def _data_from(molecule: Molecule) -> str | None:
+    if molecule.labels_from or molecule.labels:
+        return molecule.labels_from
+    return molecule.model_from
+
+
+def _step(path: list[str], source: str, keys: str) -> list[str]:
+    if source in path:
+        raise InputError(
+            f"molecules.{path[0]}: {keys} lead in a circle, {' → '.join([*path, source])}; "
+            f"let one of them have labels of its own"
+        )
+    return [*path, source]

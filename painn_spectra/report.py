@@ -1,0 +1,91 @@
+"""Web pages of the results: one per molecule, whole without a network, and one that links them."""
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from painn_spectra import __version__
+from painn_spectra.errors import InputError
+from painn_spectra.files import write_text
+from painn_spectra.summary import dynamics_folders
+from painn_spectra.tables import html_table, pairs, read_csv, read_notes, read_object
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>$title</title>
+<style>
+body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
+img { width: 100% } figcaption { color: #555 }
+table { border-collapse: collapse; margin: .6em 0 } td, th { padding: .15em .8em; text-align: right }
+td:first-child, th:first-child { text-align: left } tr { border-bottom: 1px solid #ddd }
+pre { background: #f5f5f5; padding: 1em; overflow: auto }
+</style></head><body>
+<h1>$title</h1>
+$body
+<p><small>painn-spectra $version</small></p>
+</body></html>
+""")
+
+CAPTIONS = {
+    "ir": "Infrared absorption, absolute; no frequency scaled. Shade: standard error over replicas.",
+    "raman": "Raman scattering, absolute; no frequency scaled. Shade: standard error over replicas.",
+    "parity": "Predictions against labels on the held-out frames.",
+}
+
+
+def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
+    """Write `report` from the files of one molecule's folder `results`."""
+    if not results.is_dir():
+        raise InputError(f"{results}: no such folder; run the workflow first")
+    parts = []
+    for folder in dynamics_folders(results):
+        figures, quality = results / "figures" / folder.name, read_object(folder / "dynamics.json")
+        parts += [
+            f"<h2>Spectra, {html.escape(folder.name)} dynamics</h2>",
+            _figure(figures / "ir.svg"),
+            _figure(figures / "raman.svg"),
+            "<h3>Bands</h3>" + html_table(read_csv(folder / "bands.csv")),
+            "<h3>Comparison with experiment</h3>",
+            html_table(read_csv(folder / "comparison.csv")),
+            html_table(pairs(read_notes(folder / "comparison.csv"))),
+            "<h3>Dynamics</h3>",
+            html_table(pairs(quality)),
+            "<h3>Starting structures</h3>" + html_table(quality.get("starts", [])),
+        ]
+    shown_settings = html.escape(json.dumps(settings, indent=2, ensure_ascii=False))
+    parts += [
+        "<h2>Errors of the model</h2>",
+        _figure(results / "figures" / "parity.png"),
+        html_table(read_csv(results / "evaluation" / "errors.csv")),
+        f"<h2>Settings</h2><details><summary>all of them</summary><pre>{shown_settings}</pre></details>",
+    ]
+    _write_page(report, results.name, parts)
+
+
+def write_index(reports: Sequence[Path], index: Path) -> None:
+    """Write the page that links the reports of all molecules, by paths relative to it."""
+    links = []
+    for report in reports:
+        folder = report.resolve().relative_to(index.resolve().parent).as_posix()
+        links.append(f'<li><a href="{html.escape(folder)}">{html.escape(report.parent.name)}</a></li>')
+    _write_page(index, "IR and Raman spectra", ["<ul>", *links, "</ul>"])
+
+
+def _write_page(path: Path, title: str, parts: Sequence[str]) -> None:
+    page = PAGE.substitute(title=html.escape(title), body="\n".join(parts), version=__version__)
+    write_text(path, page)
+
+
+def _figure(path: Path) -> str:
+    if not path.is_file():
+        return f"<p>{html.escape(path.name)}: absent</p>"
+    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    caption = CAPTIONS[path.stem]
+    return (
+        f'<figure><img alt="{caption}" src="data:image/{kind};base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )

@@ -1,0 +1,102 @@
+"""`painn-spectra summary results`: figures, errors, quality of the dynamics, bands and seconds, as text."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from painn_spectra.errors import InputError
+from painn_spectra.tables import columns, pairs, read_csv, read_notes, read_object, text_table
+
+ERROR_COLUMNS = ("property", "unit", "mae", "baseline_mae", "rmse", "n")
+BAND_COLUMNS = (
+    "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "area", "area_standard_error",
+    "area_unit", "depolarisation_ratio",
+)  # fmt: skip
+COMPARISON_COLUMNS = (
+    "spectrum", "assignment", "published_cm-1", "computed_cm-1", "published_area", "computed_area",
+    "computed_area_standard_error", "area_unit",
+)  # fmt: skip
+
+
+def summarise(results: Path) -> str:
+    """Text on every molecule of a results folder, complete or not.
+
+    Raises InputError when there is nothing to tell.
+    """
+    folders = [folder for folder in sorted(results.glob("*")) if _is_molecule(folder)]
+    if not folders:
+        state = "holds no results" if results.is_dir() else "no such folder"
+        raise InputError(f"{results}: {state}; run the workflow first: snakemake --cores 2")
+    return "\n\n".join(_molecule(folder) for folder in folders)
+
+
+def error_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Errors per property beside those of predicting the mean of the training labels."""
+    return text_table(columns(rows, ERROR_COLUMNS))
+
+
+def dynamics_folders(molecule: Path) -> list[Path]:
+    """Folders of one molecule's results that belong to a kind of dynamics."""
+    return sorted(path.parent for path in molecule.glob("*/dynamics.json"))
+
+
+def similarity(comparison: Path) -> str:
+    """What comparison.csv notes on measured curves; a line that says so where nothing was compared."""
+    notes = {key: value for key, value in read_notes(comparison).items() if key.startswith(("ir_", "raman_"))}
+    if not notes and comparison.is_file() and not read_csv(comparison):
+        return "no experiment given"
+    return text_table(pairs(notes))
+
+
+def _is_molecule(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("dataset.extxyz", "logs", "evaluation", "model"))
+
+
+def _molecule(folder: Path) -> str:
+    parts = [f"{folder.name}\n{'=' * len(folder.name)}"]
+    absent = []
+
+    def add(title: str, path: Path, text: str) -> None:
+        if text:
+            parts.append(f"{title} ({path})\n{text}")
+        else:
+            absent.append(str(path))
+
+    figures = sorted(folder.glob("figures/**/*.svg"))
+    add("Figures", folder / "figures", "\n".join(map(str, figures)))
+    errors = folder / "evaluation" / "errors.csv"
+    add("Test errors, beside those of predicting the mean", errors, error_table(read_csv(errors)))
+    kinds = dynamics_folders(folder)
+    if not kinds:
+        absent.append(str(folder / "*" / "dynamics.json"))
+    for kind in kinds:
+        quality, bands, comparison = (
+            kind / name for name in ("dynamics.json", "bands.csv", "comparison.csv")
+        )
+        add(f"Dynamics, {kind.name}", quality, text_table(pairs(read_object(quality))))
+        add(f"Bands, {kind.name}", bands, text_table(columns(read_csv(bands), BAND_COLUMNS)))
+        rows = columns(read_csv(comparison), COMPARISON_COLUMNS)
+        add(
+            "Beside experiment",
+            comparison,
+            "\n".join(filter(None, [text_table(rows), similarity(comparison)])),
+        )
+    add("Seconds", folder / "benchmarks", _seconds(folder / "benchmarks"))
+    report = folder / "report.html"
+    parts.append(f"Report: {report}") if report.is_file() else absent.append(str(report))
+    if absent:
+        parts.append(f"Not there yet: {', '.join(absent)}")
+    return "\n\n".join(parts)
+
+
+def _seconds(folder: Path) -> str:
+    """Wall time of each job's last run, from Snakemake's benchmark files, and their sum."""
+    rows = []
+    for path in sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime):
+        heads, values, *_ = [line.split("\t") for line in path.read_text().splitlines()] + [[], []]
+        measured = dict(zip(heads, values, strict=False))
+        if "s" in measured:
+            rows.append({"job": path.stem, "seconds": float(measured["s"])})
+    if not rows:
+        return ""
+    return text_table([*rows, {"job": "total", "seconds": sum(float(str(row["seconds"])) for row in rows)}])

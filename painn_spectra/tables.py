@@ -1,0 +1,93 @@
+"""Tables of the results folder: read from CSV or JSON, shown as text or HTML."""
+
+import csv
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file with a heading; `#` lines before it are comments. No file, no rows."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(line for line in stream if not line.startswith("#")))
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The `# key: value` lines of a CSV file. No file, no notes."""
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    parted = (line[1:].partition(": ") for line in lines if line.startswith("#"))
+    return {key.strip(): value for key, colon, value in parted if colon}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file. No file, no keys."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def shown(value: Any) -> str:
+    """A cell: numbers to four digits, a mean with its error on one line, the rest as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        words = [_measured(value["mean"], value.get("standard_error"))] if "mean" in value else []
+        rest = [f"{key} {shown(value[key])}" for key in value if key not in ("mean", "standard_error")]
+        return ", ".join(words + rest)
+    if isinstance(value, bool | list):
+        return json.dumps(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return str(value)
+    if math.isnan(number):
+        return "–"
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e6 else f"{number:.4g}"
+
+
+def _measured(mean: float, error: float | None) -> str:
+    """A mean with as many digits as two of its error allow."""
+    if not error or not math.isfinite(error):
+        return shown(mean)
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def text_table(rows: Sequence[Row]) -> str:
+    """Aligned columns; the first column to the left, the others to the right."""
+    if not rows:
+        return ""
+    heads = list(rows[0])
+    cells = [heads, *([shown(row.get(head)) for head in heads] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
+    aligned = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
+    return "\n".join("  ".join(line).rstrip() for line in aligned)
+
+
+def html_table(rows: Sequence[Row]) -> str:
+    """The same as an HTML table."""
+    if not rows:
+        return "<p>none</p>"
+    heads = list(rows[0])
+    lines = ["".join(f"<th>{html.escape(head)}</th>" for head in heads)]
+    lines += ["".join(f"<td>{html.escape(shown(row.get(head)))}</td>" for head in heads) for row in rows]
+    return "<table>" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</table>"
+
+
+def pairs(values: Row) -> list[dict[str, Any]]:
+    """A mapping as rows of name and value; lists are left to tables of their own."""
+    return [
+        {"quantity": name, "value": value} for name, value in values.items() if not isinstance(value, list)
+    ]
+
+
+def columns(rows: Sequence[Row], heads: Sequence[str]) -> list[Row]:
+    """Those of the columns `heads` that the rows have."""
+    return [{head: row[head] for head in heads if head in row} for row in rows]

@@ -1,0 +1,92 @@
+"""Settings: the dial, the physics across fields, one-line errors, the generated schema."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from painn_spectra.config import (
+    Config,
+    SpectraSettings,
+    json_schema,
+    load_config,
+    parse_settings,
+    window_length_fs,
+)
+from painn_spectra.errors import InputError
+from painn_spectra.units import LIGHT_CM_FS
+
+ROOT = Path(__file__).parents[1]
+ONE = [{"name": "water"}]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("config/**/*.yaml")), ids=lambda path: path.stem)
+def test_shipped_configs_are_valid(path):
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(json.dumps(raw)), json_schema())
+    assert load_config(raw).molecules
+
+
+def test_schema_file_is_the_generated_one():
+    kept = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
+    assert kept == json_schema(), "run: painn-spectra schema workflow/schemas/config.schema.json"
+
+
+@pytest.mark.parametrize("quality", ["quick", "standard", "paper"])
+def test_quality_sets_the_scale_and_hand_set_values_win(quality):
+    assert load_config({"quality": quality, "molecules": ONE}).quality == quality
+    config = load_config({"quality": quality, "molecules": ONE, "md": {"n_replicas": 3}})
+    assert config.md.n_replicas == 3
+    assert config.train == load_config({"quality": quality, "molecules": ONE}).train
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({}, ["molecules"]),
+        ({"molecules": []}, ["molecules"]),
+        ({"molecules": ONE, "speed": 3}, ["speed", "unknown setting", "quality"]),
+        ({"molecules": ONE, "md": {"timestep": 1}}, ["md.timestep", "unknown setting", "timestep_fs"]),
+        ({"molecules": [{"name": "a/b"}]}, ["molecules.0.name", "a/b"]),
+        ({"molecules": [{"name": "a"}, {"name": "a"}]}, ["repeat"]),
+        ({"molecules": [{"name": "a", "labels_from": "b"}]}, ["molecules.a.labels_from", "'b'"]),
+        ({"molecules": [{"name": "a", "model_from": "a"}]}, ["molecules.a.model_from"]),
+        ({"molecules": ONE, "md": {"timestep_fs": 2.0}}, ["md.timestep_fs", "8 steps", "use at most 1.04"]),
+        (
+            {"molecules": ONE, "md": {"record_interval_steps": 9}},
+            ["record_interval_steps", "Nyquist", "5 steps"],
+        ),
+        ({"molecules": ONE, "md": {"production_ps": 1.0}}, ["fwhm_cm = 10", "lengthen the run"]),
+        ({"molecules": ONE, "md": {"n_replicas": 0}}, ["md.n_replicas = 0"]),
+        ({"molecules": ONE, "spectra": {"min_wavenumber_cm": 5000}}, ["min_wavenumber_cm", "not below"]),
+        ({"molecules": ONE, "train": {"learning_rate": "fast"}}, ["train.learning_rate = 'fast'"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(raw, words):
+    with pytest.raises(InputError) as error:
+        load_config(raw)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_settings_of_a_stage_come_from_json():
+    assert parse_settings(SpectraSettings, '{"fwhm_cm": 4}').fwhm_cm == 4
+    for text in ("{", "[]", '{"fwhm_cm": -1}', '{"fwhm_cm": Infinity}', '{"width": 1}'):
+        with pytest.raises(InputError):
+            parse_settings(SpectraSettings, text)
+
+
+def test_isotope_keys_survive_json():
+    config = load_config({"molecules": [{"name": "a", "isotopes": {3: 2.014}}]})
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_window_has_the_width_asked_for():
+    """The transform of exp(-t²/2σ_t²) is a Gaussian of FWHM sqrt(8 ln 2)/(2π c σ_t)."""
+    sigma_fs = window_length_fs(10.0) / 3
+    assert (8 * 0.6931471805599453) ** 0.5 / (
+        2 * 3.141592653589793 * LIGHT_CM_FS * sigma_fs
+    ) == pytest.approx(10.0)

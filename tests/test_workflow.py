@@ -1,0 +1,273 @@
+"""The workflow: which jobs run again after what, and the whole chain on water with small settings.
+
+The counting tests run Snakemake with a stub of `painn-spectra` that only makes the files.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from painn_spectra.tables import read_csv
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+STAGES = ("dataset", "sampling", "train", "evaluate", "md.run", "spectra.spectrum", "spectra.compare")
+pytestmark = pytest.mark.workflow
+
+STUB = r"""#!/bin/sh
+# Makes what a stage would make: every path it is given, and the files beside them.
+stage=$1; shift
+case "$*" in *--settings*) shift 2;; esac
+case $stage in
+    spectra) touch "$(dirname "$1")/ir.jdx" "$(dirname "$1")/raman.jdx" ;;
+    compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
+    evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
+esac
+for path; do
+    case $path in *.*) [ -e "$path" ] || echo "$stage" > "$path" ;; esac
+done
+"""
+
+# One entry with labels of its own, one that inherits its model.
+MOLECULES = [{"name": "a"}, {"name": "b", "model_from": "a", "isotopes": {0: 2.0}}]
+LEARNT = {"train_member a", "evaluate_model a", "evaluate_model b"}
+FIGURES = {f"{rule} {name}" for rule in ("draw_figures", "write_report") for name in "ab"} | {"write_index"}
+SPECTRA = {f"compute_spectra {name}" for name in "ab"} | FIGURES
+DYNAMICS = {f"run_dynamics {name}" for name in "ab"} | SPECTRA
+FROM_TRAINING = LEARNT | DYNAMICS
+FROM_PRETRAINING = {"pretrain_member a"} | FROM_TRAINING
+FROM_PRETRAINING_LABELS = {"label_pretraining a"} | FROM_PRETRAINING
+ALL = {"gather_labels a"} | FROM_PRETRAINING_LABELS
+REPORTS = {"write_report a", "write_report b", "write_index"}
+
+
+class Clone:
+    """A fresh copy of what the repository ships, with a configuration of its own."""
+
+    def __init__(self, folder: Path, config: dict) -> None:
+        self.folder = folder
+        for name in ("workflow", "profiles"):
+            shutil.copytree(ROOT / name, folder / name)
+        shutil.copy(ROOT / "Snakefile", folder)
+        (folder / "config").mkdir()
+        self.configure(config)
+
+    def configure(self, config: dict) -> None:
+        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def labels(self, name: str) -> Path:
+        path = self.folder / f"config/molecules/{name}/labels.extxyz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        path = os.pathsep.join([str(self.folder / "bin"), str(BIN), os.environ["PATH"]])
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def jobs(self, *arguments: str) -> set[str]:
+        """What a run would do now: `rule molecule`."""
+        done = self.snakemake("--dry-run", *arguments)
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, text
+        blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)*)", text, flags=re.MULTILINE)
+        assert blocks or "Nothing to be done" in text, text
+        molecule = (re.search(r"wildcards: .*molecule=(\w+)", block) for _, block in blocks)
+        found = zip((rule for rule, _ in blocks), molecule, strict=True)
+        return {f"{rule} {match[1]}" if match else rule for rule, match in found} - {"all"}
+
+    def run(self) -> None:
+        done = self.snakemake("--quiet", "all")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Clone:
+    """A clone whose workflow has run once with the stub."""
+    clone = Clone(tmp_path_factory.mktemp("clone"), {"molecules": MOLECULES})
+    clone.labels("a").write_text("labels", encoding="utf-8")
+    stub = clone.folder / "bin/painn-spectra"
+    stub.parent.mkdir()
+    stub.write_text(STUB, encoding="utf-8")
+    stub.chmod(0o755)
+    assert clone.jobs() == ALL  # nothing exists in a fresh clone
+    clone.run()
+    return clone
+
+
+@pytest.fixture
+def edited(finished) -> Iterator[Clone]:
+    """The finished clone; configuration and labels are put back afterwards."""
+    yield finished
+    finished.configure({"molecules": MOLECULES})
+    finished.labels("a").write_text("labels", encoding="utf-8")
+
+
+def test_a_finished_run_is_idle_also_after_a_touch_of_the_labels(finished):
+    assert finished.jobs() == set()
+    os.utime(finished.labels("a"))
+    assert finished.jobs() == set()
+
+
+def test_other_labels_redo_everything(edited):
+    edited.labels("a").write_text("other labels", encoding="utf-8")
+    assert edited.jobs() == ALL
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ({"dataset": {"split_seed": 1}}, ALL),
+        ({"train": {"pretrain": {"n_frames": 10}}}, FROM_PRETRAINING_LABELS),
+        ({"train": {"pretrain": {"epochs": 10}}}, FROM_PRETRAINING),
+        ({"train": {"pretrain": {"n_frames": 0}}}, FROM_TRAINING),
+        ({"model": {"n_features": 16}}, FROM_PRETRAINING),
+        ({"train": {"epochs": 10}}, FROM_TRAINING),
+        ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *REPORTS}),
+        ({"md": {"production_ps": 12.0}}, DYNAMICS),
+        ({"spectra": {"fwhm_cm": 12.0}}, SPECTRA),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_an_edited_setting_redoes_its_stage_and_what_follows(edited, edit, expected):
+    edited.configure({"molecules": MOLECULES, **edit})
+    assert edited.jobs() == expected
+
+
+def test_an_experiment_redraws_only(edited):
+    (edited.folder / "nist.jdx").touch()
+    edited.configure({"molecules": [MOLECULES[0], {**MOLECULES[1], "experiment": {"ir": "nist.jdx"}}]})
+    assert edited.jobs() == {"draw_figures b", "write_report b", "write_index"}
+
+
+def test_a_new_isotopologue_needs_no_training(edited):
+    edited.configure({"molecules": [*MOLECULES, {"name": "c", "model_from": "b", "temperature_K": 200}]})
+    rules = ("evaluate_model", "run_dynamics", "compute_spectra", "draw_figures", "write_report")
+    assert edited.jobs() == {f"{rule} c" for rule in rules} | {"write_index"}
+
+
+def test_a_stage_can_be_forced(finished):
+    assert finished.jobs("--forcerun", "compute_spectra") == SPECTRA
+
+
+def test_a_target_is_a_noun_and_stops_at_its_stage(edited):
+    assert edited.jobs("label", "train", "evaluate", "md", "spectra", "compare", "report") == set()
+    edited.configure({"molecules": MOLECULES, "spectra": {"fwhm_cm": 12.0}})
+    assert edited.jobs("evaluate", "md") == set()
+    assert edited.jobs("spectra") == {"compute_spectra a", "compute_spectra b", "spectra"}
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (
+            {"molecules": [{"name": "x"}]},
+            "molecules.x: no labels at config/molecules/x/labels.extxyz; put an",
+        ),
+        ({"molecules": MOLECULES, "speed": 1}, "speed: unknown setting; known here are quality"),
+        (
+            {"molecules": [{"name": "x", "model_from": "y"}, {"name": "y", "model_from": "x"}]},
+            "molecules.x: model_from lead in a circle, x → y → x",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_one_clear_line(edited, config, line):
+    edited.configure(config)
+    done = edited.snakemake("--dry-run")
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert line in text
+    assert "Traceback" not in text
+
+
+def test_the_results_readme_names_every_file(finished):
+    text = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    for path in (path for path in (finished.folder / "results").rglob("*") if path.is_file()):
+        assert path.name in text or path.parent.name in ("logs", "benchmarks", "evaluation"), path
+
+
+def test_the_report_of_snakemake_works(finished):
+    done = finished.snakemake("--report", "report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the held-out frames of a" in (finished.folder / "report.html").read_text(encoding="utf-8")
+
+
+def absent_stages() -> list[str]:
+    return [name for name in STAGES if importlib.util.find_spec(f"painn_spectra.{name}") is None]
+
+
+def write_water_labels(path: Path) -> None:
+    """Forty displaced waters in four groups, labelled with GFN2-xTB."""
+    pytest.importorskip("tblite")
+    from ase import Atoms
+    from ase.io import write
+
+    from painn_spectra.reference.xtb import label
+
+    rng = np.random.default_rng(0)
+    equilibrium = np.array([[0.0, 0.0, 0.119], [0.0, 0.763, -0.477], [0.0, -0.763, -0.477]])  # (3, 3) | Å
+    frames = []
+    for i in range(40):
+        water = Atoms("OH2", equilibrium + rng.normal(scale=0.04, size=(3, 3)))
+        labels = label(water.numbers, water.positions)
+        water.arrays["REF_forces"] = labels.pop("forces")
+        water.info |= {f"REF_{name}": value for name, value in labels.items()} | {"seed": i // 10}
+        frames.append(water)
+    write(path, frames, format="extxyz")
+
+
+TINY = {
+    "molecules": [{"name": "water", "temperature_K": 100}],  # a poor model holds together when cold
+    "dataset": {"test_fraction": 0.25, "validation_fraction": 0.1},
+    "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
+    "train": {
+        "epochs": 60,
+        "learning_rate": 5e-3,
+        "ema_decay": 0.9,
+        "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 5e-3},
+    },
+    "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 1.5, "checkpoint_interval_ps": 0.5},
+    "spectra": {"fwhm_cm": 40},
+}
+
+
+@pytest.mark.skipif(bool(absent_stages()), reason=f"stages not there yet: {absent_stages()}")
+def test_water_from_labels_to_spectra(tmp_path):
+    clone = Clone(tmp_path, TINY)
+    write_water_labels(clone.labels("water"))
+    clone.run()
+    results = tmp_path / "results/water"
+    for spectrum in ("ir", "raman"):
+        rows = read_csv(results / f"classical/{spectrum}.csv")
+        values = np.array([[float(cell) for cell in row.values()] for row in rows])
+        assert len(values) > 100
+        assert np.isfinite(values).all()
+        assert (values[:, 1] >= 0).all()
+        assert values[:, 1].max() > 0
+        for kind in ("svg", "png"):
+            assert (results / f"figures/classical/{spectrum}.{kind}").stat().st_size > 1000
+    errors = {row["property"]: row for row in read_csv(results / "evaluation/errors.csv")}
+    assert set(errors) == {"energy", "forces", "dipole", "polarizability"}
+    assert "data:image/svg+xml" in (results / "report.html").read_text(encoding="utf-8")
+    assert clone.jobs() == set()
+    summary = subprocess.run(
+        [BIN / "painn-spectra", "summary", tmp_path / "results"], capture_output=True, text=True
+    )
+    assert summary.returncode == 0, summary.stderr
+    assert "Not there yet" not in summary.stdout

@@ -1,0 +1,74 @@
+# The settings, checked once, and the words the rules share.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from painn_spectra.config import load_config
+from painn_spectra.errors import InputError
+from painn_spectra.files import content_hash
+from painn_spectra.plan import (
+    STAGE_VERSION,
+    check_plan,
+    data_source,
+    entry,
+    experiment_files,
+    labels_file,
+    model_source,
+    stage_settings,
+)
+
+# an environment that is not activated still finds its own painn-spectra
+os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
+
+try:
+    SETTINGS = load_config(config)
+    check_plan(SETTINGS)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, "../schemas/config.schema.json", set_default=False)
+
+MOLECULES = [molecule.name for molecule in SETTINGS.molecules]
+DYNAMICS = SETTINGS.dynamics
+MEMBERS = list(range(SETTINGS.train.members))
+
+
+wildcard_constraints:
+    molecule=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    dynamics=r"(classical|rpmd|trpmd|tepigs)[0-9]*",
+    member=r"\d+",
+
+
+def settings(stage):
+    """`params` function: the JSON of what `stage` uses for the job's wildcards."""
+
+    def of_job(wildcards):
+        member, dynamics = int(wildcards.get("member", 0)), wildcards.get("dynamics", "")
+        return stage_settings(SETTINGS, stage, wildcards.molecule, member, dynamics)
+
+    return of_job
+
+
+def of_data(file, name):
+    """`file` of the entry whose data set serves the entry `name`."""
+    return f"results/{data_source(SETTINGS, name)}/{file}"
+
+
+def models(name):
+    """The trained ensemble that serves the entry `name`."""
+    return expand("results/{source}/model/{member}/model.pt", source=model_source(SETTINGS, name), member=MEMBERS)
+
+
+def errors(name="{molecule}"):
+    """Error tables of the ensemble and of each member: asked for by name, so that a new member is evaluated."""
+    return expand("results/{molecule}/evaluation/{table}.csv", molecule=name, table=["errors", *MEMBERS])
+
+
+def dataset(wildcards):
+    return of_data("dataset.extxyz", wildcards.molecule)
+
+
+def split(wildcards):
+    return of_data("split.json", wildcards.molecule)

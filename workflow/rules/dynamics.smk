@@ -1,0 +1,22 @@
+# Molecular dynamics with the first ensemble member. `<trajectory>.parts/` beside the output holds closed
+# segments: a killed run goes on, and a longer production_ps extends the run, though Snakemake deletes the output.
+rule run_dynamics:
+    input:
+        model=lambda wildcards: models(wildcards.molecule)[0],
+        dataset=dataset,
+    output:
+        trajectory="results/{molecule}/{dynamics}/trajectory.h5",
+        report="results/{molecule}/{dynamics}/dynamics.json",
+    log:
+        "results/{molecule}/logs/run_dynamics-{dynamics}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/run_dynamics-{dynamics}.tsv"
+    params:
+        settings=settings("md"),
+        version=STAGE_VERSION["md"],
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    shell:
+        "painn-spectra md --settings {params.settings:q} --threads {threads} {input} {output} > {log} 2>&1"

@@ -1,0 +1,23 @@
+# Spectra with statistical errors from one trajectory file.
+rule compute_spectra:
+    input:
+        trajectory="results/{molecule}/{dynamics}/trajectory.h5",
+    output:
+        ir="results/{molecule}/{dynamics}/ir.csv",
+        raman="results/{molecule}/{dynamics}/raman.csv",
+        bands="results/{molecule}/{dynamics}/bands.csv",
+        replicas="results/{molecule}/{dynamics}/replicas.npz",
+        jdx=multiext("results/{molecule}/{dynamics}/", "ir.jdx", "raman.jdx"),
+    log:
+        "results/{molecule}/logs/compute_spectra-{dynamics}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/compute_spectra-{dynamics}.tsv"
+    params:
+        settings=settings("spectra"),
+        version=STAGE_VERSION["spectra"],
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "painn-spectra spectra --settings {params.settings:q} {input}"
+        " {output.ir} {output.raman} {output.bands} {output.replicas} > {log} 2>&1"

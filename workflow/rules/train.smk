@@ -1,0 +1,77 @@
+# One job per ensemble member: first on cheap labels, if the settings ask for them, then on the real ones.
+rule pretrain_member:
+    input:
+        labels="results/{molecule}/pretraining/labels.extxyz",
+    output:
+        model="results/{molecule}/pretraining/{member}/model.pt",
+        metrics="results/{molecule}/pretraining/{member}/metrics.jsonl",
+    log:
+        "results/{molecule}/logs/pretrain_member-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/pretrain_member-{member}.tsv"
+    params:
+        settings=settings("pretrain"),
+        version=STAGE_VERSION["pretrain"],
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "painn-spectra pretrain --settings {params.settings:q} {input} {output} > {log} 2>&1"
+
+
+rule train_member:
+    input:
+        dataset=dataset,
+        split=split,
+        pretrained=lambda wildcards: (
+            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
+        ),
+    output:
+        model="results/{molecule}/model/{member}/model.pt",
+        metrics="results/{molecule}/model/{member}/metrics.jsonl",
+    log:
+        "results/{molecule}/logs/train_member-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/train_member-{member}.tsv"
+    params:
+        settings=settings("train"),
+        version=STAGE_VERSION["train"],
+        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    shell:
+        "painn-spectra train --settings {params.settings:q} {params.start} {input.dataset} {input.split} {output}"
+        " > {log} 2>&1"
+
+
+rule evaluate_model:
+    input:
+        models=lambda wildcards: models(wildcards.molecule),
+        dataset=dataset,
+        split=split,
+    output:
+        errors="results/{molecule}/evaluation/errors.csv",
+        members=expand("results/{{molecule}}/evaluation/{member}.csv", member=MEMBERS),
+        svg=report(
+            "results/{molecule}/figures/parity.svg",
+            caption="../report/parity.rst",
+            category="{molecule}",
+            labels={"figure": "test errors"},
+        ),
+        png="results/{molecule}/figures/parity.png",
+    log:
+        "results/{molecule}/logs/evaluate_model.log",
+    benchmark:
+        "results/{molecule}/benchmarks/evaluate_model.tsv"
+    params:
+        figures=lambda wildcards: f"results/{wildcards.molecule}/figures",
+        version=STAGE_VERSION["evaluate"],
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "painn-spectra evaluate-split {input.dataset} {input.split} {output.errors} {params.figures}"
+        " --models {input.models} --members {output.members} > {log} 2>&1"
