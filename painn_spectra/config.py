@@ -76,7 +76,7 @@ class DatasetSettings(Settings):
 class PretrainSettings(Settings):
     """Cheap GFN2-xTB labels around the training geometries, learnt before the real ones; 0 frames: none."""
 
-    n_frames: Annotated[int, Field(ge=0)] = 2000
+    n_frames: Annotated[int, Field(ge=0)] = 3000
     temperature_K: Positive = 500.0
     epochs: Count = 40
     learning_rate: Positive = 1e-3
@@ -104,7 +104,7 @@ class TrainSettings(Settings):
     """Training of one ensemble member."""
 
     members: Count = 1
-    epochs: Count = 400
+    epochs: Count = 350
     batch_size: Count = 8
     learning_rate: Positive = 1e-3
     schedule: Literal["cosine", "plateau"] = "cosine"

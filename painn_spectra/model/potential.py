@@ -70,26 +70,42 @@ class Potential(nn.Module):
         """
         with_forces = keys.FORCES in properties
         dtype = self.painn.filters.weight.dtype
+        positions = positions.to(dtype)
+        real = (numbers > 0).to(dtype)
+        out: dict[str, Tensor] = {}
         with torch.set_grad_enabled(self.training or with_forces):
             if with_forces:
-                positions = positions.detach().requires_grad_()
-            moved = positions.to(dtype)
-            s, v = self.painn(numbers, moved)
-            real = (numbers > 0).to(dtype)
-            out: dict[str, Tensor] = {}
-            if with_forces or keys.ENERGY in properties:
-                net_energy = self.energy_head(s, v, real)
-                out[keys.ENERGY] = (
-                    self.energy_offset_eV[numbers].sum(1) + self.energy_scale_eV * net_energy.double()
-                )
-            if with_forces:
-                (gradient,) = torch.autograd.grad(
-                    net_energy.sum(), positions, create_graph=self.training, retain_graph=self.training
-                )
-                out[keys.FORCES] = -gradient * self.energy_scale_eV.to(gradient.dtype)
+                gradient, (net_energy, s, v) = self._gradient(numbers, positions, real)
+                out[keys.FORCES] = -gradient * self.energy_scale_eV.to(dtype)
+            else:
+                _, (net_energy, s, v) = self._net_energy(positions, numbers, real)
+            if keys.ENERGY in properties:
+                offset = self.energy_offset_eV[numbers].sum(1)
+                out[keys.ENERGY] = offset + self.energy_scale_eV * net_energy.double()
         with torch.set_grad_enabled(self.training):
-            out |= self._tensors(numbers, moved, s, v, real, properties)
+            out |= self._tensors(numbers, positions, s, v, real, properties)
         return {name: out[name] if self.training else out[name].detach() for name in properties}
+
+    def _net_energy(
+        self, positions: Tensor, numbers: Tensor, real: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Sum over the batch, to differentiate; and energies (b,), s and v."""
+        s, v = self.painn(numbers, positions)
+        net_energy = self.energy_head(s, v, real)
+        return net_energy.sum(), (net_energy, s, v)
+
+    def _gradient(
+        self, numbers: Tensor, positions: Tensor, real: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """∂E_net/∂r (b, n, 3), and what `_net_energy` returns beside the sum."""
+        if torch.compiler.is_compiling():  # the compiler refuses to differentiate twice through autograd.grad
+            return torch.func.grad(self._net_energy, has_aux=True)(positions, numbers, real)
+        positions = positions.detach().requires_grad_()
+        total, rest = self._net_energy(positions, numbers, real)
+        (gradient,) = torch.autograd.grad(
+            total, positions, create_graph=self.training, retain_graph=self.training
+        )
+        return gradient, rest
 
     def _tensors(
         self,

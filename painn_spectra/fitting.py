@@ -1,0 +1,175 @@
+"""The training loop: shuffled batches, AdamW, averaged weights, checkpoints and exact resume."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from painn_spectra.config import TrainSettings
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path
+from painn_spectra.loss import Batch, Loss, faster, validation_errors
+from painn_spectra.model.potential import Potential
+from painn_spectra.progress import Progress
+
+WARMUP_STEPS = 100
+N_VALIDATIONS = 100  # at most this many in a training with the cosine schedule
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt, and how."""
+
+    label: str  # for progress lines
+    data: Batch
+    train: np.ndarray  # (n_train,) | indices into data
+    validation: np.ndarray  # (n_validation,) | indices into data
+    loss: Loss
+    settings: TrainSettings
+    member: int
+
+
+class Trainer:
+    """All that changes during training; `state_dict` holds it for an exact resume."""
+
+    PLAIN = ("step", "rate", "best", "epochs_since_best", "seconds", "metrics", "best_weights")
+
+    def __init__(self, potential: Potential, settings: TrainSettings) -> None:
+        self.potential = potential
+        self.ema = AveragedModel(potential, multi_avg_fn=moving_average(settings.ema_decay))
+        self.optimizer = torch.optim.AdamW(
+            potential.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.step = 0
+        self.rate = settings.learning_rate  # of the plateau schedule
+        self.best = math.inf
+        self.epochs_since_best = 0
+        self.best_weights: dict[str, Tensor] | None = None
+        self.seconds = 0.0
+        self.metrics = ""  # JSON lines so far
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.PLAIN} | {
+            "potential": self.potential.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in self.PLAIN:
+            setattr(self, name, state[name])
+        self.potential.load_state_dict(state["potential"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def save(self, checkpoint: Path, key: str) -> None:
+        """Write the state; `key` tells which training it belongs to."""
+        with atomic_path(checkpoint) as temporary:
+            torch.save({"key": key, "trainer": self.state_dict()}, temporary)
+
+    def resume(self, checkpoint: Path, key: str) -> None:
+        """Go on from the checkpoint if there is one of the same training."""
+        if checkpoint.is_file():
+            saved = torch.load(checkpoint, weights_only=True)
+            if saved["key"] == key:
+                self.load_state_dict(saved["trainer"])
+                print(f"resuming at step {self.step}")
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The result: averaged weights, of the best epoch where a schedule keeps one."""
+        return self.best_weights or self.ema.module.state_dict()
+
+
+def moving_average(decay: float) -> Any:
+    """Exponential moving average with a short memory at first, so that brief trainings leave their start."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        step = int(n_averaged)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + step) / (10 + step)))
+
+    return update
+
+
+def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
+    """Train to the end of the settings' epochs or until the plateau schedule stops.
+
+    Every random choice is a function of (seed, member, epoch): a resumed run makes the same ones.
+    Raises InputError when the loss is no longer a number.
+    """
+    settings = task.settings
+    batch_size = min(settings.batch_size, len(task.train))
+    per_epoch = len(task.train) // batch_size  # full batches only; each epoch leaves out other frames
+    n_steps = settings.epochs * per_epoch
+    cosine = settings.schedule == "cosine"
+    validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
+    trainer.potential.train()
+    example = {name: value[task.train[:batch_size]] for name, value in task.data.items()}
+    loss_of = faster(task.loss, trainer.potential, example, n_steps)
+    progress = Progress(task.label, n_steps)
+    progress.resume_at(trainer.step)
+    seconds_before, note, losses = trainer.seconds, "", []
+    start = saved = time.monotonic()
+    order = np.empty(0)
+    while trainer.step < n_steps:
+        epoch, batch_index = divmod(trainer.step, per_epoch)
+        if batch_index == 0 or len(order) == 0:
+            order = np.random.default_rng((settings.seed, task.member, epoch)).permutation(task.train)
+        chosen = order[batch_index * batch_size : (batch_index + 1) * batch_size]
+        rate = learning_rate(trainer, settings, n_steps)
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of({name: value[chosen] for name, value in task.data.items()})
+        trainer.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trainer.potential.parameters(), settings.gradient_clip)
+        trainer.optimizer.step()
+        trainer.ema.update_parameters(trainer.potential)
+        trainer.step += 1
+        losses.append(loss.item())
+        trainer.seconds = seconds_before + time.monotonic() - start
+        if trainer.step % validate_every == 0 or trainer.step == n_steps:
+            errors = validation_errors(trainer.ema.module, task.data, task.validation, task.loss)
+            if not math.isfinite(errors["loss"]):
+                raise InputError(
+                    f"{task.label}: loss became {errors['loss']}; "
+                    "lower train.learning_rate or check the labels"
+                )
+            counts = {"epoch": epoch + 1, "step": trainer.step, "seconds": round(trainer.seconds, 1)}
+            line = counts | {"learning_rate": rate, "train_loss": float(np.mean(losses))} | errors
+            trainer.metrics += json.dumps(line) + "\n"
+            note, losses = f"force MAE {errors['forces_mae_meV_A']:.1f} meV/Å", []
+            if not cosine and stalled(trainer, errors["loss"], settings):
+                break
+        if time.monotonic() - saved > settings.checkpoint_interval_s:
+            trainer.save(checkpoint, key)
+            saved = time.monotonic()
+        progress.advance(note=note)
+
+
+def learning_rate(trainer: Trainer, settings: TrainSettings, n_steps: int) -> float:
+    """Linear warm-up, then half a cosine down to zero or the plateau schedule's rate."""
+    warm = min(1.0, (trainer.step + 1) / WARMUP_STEPS)
+    if settings.schedule == "plateau":
+        return warm * trainer.rate
+    return warm * settings.learning_rate * 0.5 * (1 + math.cos(math.pi * trainer.step / n_steps))
+
+
+def stalled(trainer: Trainer, loss: float, settings: TrainSettings) -> bool:
+    """Keep the best weights, halve the rate when the loss stalls; True when training should stop."""
+    if loss < trainer.best:
+        trainer.best, trainer.epochs_since_best = loss, 0
+        averaged = trainer.ema.module.state_dict()
+        trainer.best_weights = {name: value.clone() for name, value in averaged.items()}
+        return False
+    trainer.epochs_since_best += 1
+    if trainer.epochs_since_best % settings.plateau_patience_epochs == 0:
+        trainer.rate *= 0.5
+    return trainer.epochs_since_best >= settings.early_stopping_epochs
