@@ -148,13 +148,12 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {},
     "standard": {
         "model": {"n_features": 128},
-        "train": {"members": 1, "epochs": 1500, "pretrain": {"n_frames": 4000, "epochs": 60}},
+        "train": {"epochs": 1500, "pretrain": {"n_frames": 4000, "epochs": 60}},
         "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},
     },
     "paper": {
         "model": {"n_features": 128, "n_layers": 3},
         "train": {
-            "members": 3,
             "epochs": 5000,
             "batch_size": 10,
             "learning_rate": 5e-4,

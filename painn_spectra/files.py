@@ -5,8 +5,10 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from painn_spectra.errors import InputError
 
@@ -39,6 +41,18 @@ def content_hash(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_parts(parts: Path, key: Any) -> None:
+    """Keep the folder of an interrupted run of the same `key` (JSON-able); empty that of another."""
+    key_file = parts / "key.json"
+    try:
+        if json.loads(key_file.read_text(encoding="utf-8")) == key:
+            return
+    except (OSError, ValueError):
+        pass
+    shutil.rmtree(parts, ignore_errors=True)
+    write_json(key_file, key)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Geometries to label: short GFN2-xTB dynamics around known frames, for cheap pre-training labels."""
 
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,9 +14,9 @@ from ase.md.verlet import VelocityVerlet
 
 from painn_spectra import keys
 from painn_spectra.config import PretrainSettings
-from painn_spectra.dataset import LABEL_KEYS, Frames, read_frames, read_split
+from painn_spectra.dataset import LABEL_KEYS, Frames, read_atoms, read_frames, read_split
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, output_lock
+from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
 
@@ -36,7 +37,7 @@ def label_pretraining(
     """Stage: GFN2-xTB labelled frames from bursts of dynamics started at training geometries.
 
     Only training frames are starts, so that no held-out geometry is seen. `threads` bursts run at a time; the
-    result does not depend on it.
+    result does not depend on it. A killed run goes on with the bursts that are missing.
     """
     if not xtb.available():
         raise InputError(
@@ -45,25 +46,38 @@ def label_pretraining(
     frames = read_frames(dataset)
     train = frames.take(read_split(split, dataset)["train"])
     n_bursts = -(-settings.n_frames // FRAMES_PER_BURST)
-    starts = np.random.default_rng(0).choice(len(train), n_bursts, replace=n_bursts > len(train))
+    starts = np.resize(np.random.default_rng(0).permutation(len(train)), n_bursts)  # more frames extend
+    parts = Path(f"{output}.parts")
     progress = Progress("GFN2-xTB labels", n_bursts)
-    bursts: dict[int, list[Atoms]] = {}
-    with output_lock(output), ProcessPoolExecutor(threads, get_context("spawn"), _single_thread) as pool:
-        jobs = {
-            pool.submit(_burst, train.take([start]), settings.temperature_K, charge, multiplicity, seed): seed
-            for seed, start in enumerate(starts)
-        }
-        for job in as_completed(jobs):
-            bursts[jobs[job]] = job.result()
-            progress.advance()
-        labelled = [atoms for seed in sorted(bursts) for atoms in bursts[seed]][: settings.n_frames]
-        if len(labelled) < 0.95 * min(settings.n_frames, n_bursts * FRAMES_PER_BURST):
+    with output_lock(output):
+        open_parts(
+            parts, [content_hash(dataset), content_hash(split), settings.temperature_K, charge, multiplicity]
+        )
+        files = [parts / f"{seed:06d}.extxyz" for seed in range(n_bursts)]
+        missing = [seed for seed, file in enumerate(files) if not file.exists()]
+        progress.resume_at(n_bursts - len(missing))
+        with ProcessPoolExecutor(threads, get_context("spawn"), _single_thread) as pool:
+            jobs = {
+                pool.submit(
+                    _burst, train.take([starts[seed]]), settings.temperature_K, charge, multiplicity, seed
+                ): seed
+                for seed in missing
+            }
+            for job in as_completed(jobs):
+                with atomic_path(files[jobs[job]]) as temporary:
+                    temporary.touch()
+                    write(temporary, job.result(), format="extxyz")
+                progress.advance()
+        labelled = [atoms for file in files if file.stat().st_size for atoms in read_atoms(file)]
+        wanted = labelled[: settings.n_frames]
+        if len(wanted) < 0.95 * settings.n_frames:
             raise InputError(
-                f"gfn2-xtb labelled only {len(labelled)} of {settings.n_frames} frames; "
+                f"gfn2-xtb labelled only {len(wanted)} of {settings.n_frames} frames; "
                 "check charge and multiplicity"
             )
         with atomic_path(output) as temporary:
-            write(temporary, labelled, format="extxyz")
+            write(temporary, wanted, format="extxyz")
+        shutil.rmtree(parts)
 
 
 def _single_thread() -> None:

@@ -18,13 +18,10 @@ LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
 # energies and lengths of other programs
 HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]
 BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
-KCAL_MOL_EV = 4184.0 / si.N_A / si.e
 
 # electric properties
 DEBYE_EA = 1e-21 / si.c / si.e * 1e10  # D -> e·Å, 0.2081943
-EA_DEBYE = 1.0 / DEBYE_EA
 BOHR3_A3 = BOHR_A**3
-COULOMB_EV_A = si.e / (4 * math.pi * si.epsilon_0) * 1e10  # e²/(4πε0) in eV·Å: α[e²Å²/eV] -> Å³
 
 # spectra
 SECOND_RADIATION_CM_K = si.h * si.c * 1e2 / si.k  # hc/k_B, 1.438777 cm·K

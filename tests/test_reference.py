@@ -51,6 +51,7 @@ def test_pretraining_set_does_not_depend_on_the_number_of_workers(water_labels, 
     for threads in (1, 2):
         label_pretraining(dataset, split, tmp_path / f"{threads}.extxyz", settings, threads=threads)
     one, two = (read_frames(tmp_path / f"{threads}.extxyz") for threads in (1, 2))
+    assert not (tmp_path / "1.extxyz.parts").exists()
     assert len(one) == 12 and (one.positions == two.positions).all()
     # thermal, not wild: no bond of water leaves 0.96 Å by more than 0.4 Å
     assert np.abs(np.linalg.norm(one.positions[:, 0] - one.positions[:, 1], axis=1) - 0.96).max() < 0.4
@@ -66,3 +67,27 @@ def test_wrong_spin_is_told(water_labels, tmp_path):
             dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=5), multiplicity=2
         )
     assert not (tmp_path / "out.extxyz").exists()
+
+
+def test_killed_labelling_goes_on(water_labels, tmp_path, monkeypatch):
+    """Bursts that a stopped run has written are read, not computed again; the result is the same."""
+    dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
+    gather_labels(water_labels, dataset, split, DatasetSettings())
+    settings = PretrainSettings(n_frames=15, temperature_K=300)
+
+    class Killed(Exception):
+        pass
+
+    def kill(self, amount=1, note=""):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("painn_spectra.progress.Progress.advance", kill)
+        label_pretraining(dataset, split, tmp_path / "killed.extxyz", settings)
+    (kept,) = (tmp_path / "killed.extxyz.parts").glob("*.extxyz")
+    age = kept.stat().st_mtime_ns
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors=False: None)
+    for name in ("killed", "whole"):
+        label_pretraining(dataset, split, tmp_path / f"{name}.extxyz", settings)
+    assert kept.stat().st_mtime_ns == age
+    assert (tmp_path / "killed.extxyz").read_text() == (tmp_path / "whole.extxyz").read_text()

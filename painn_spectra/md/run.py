@@ -1,7 +1,6 @@
 """The stage `md`: starts, equilibration and production of a trained model, joined into trajectory.h5."""
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from painn_spectra.ase import check_elements
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash, output_lock, write_json
+from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.segments import join, segment_attributes
 from painn_spectra.md.starts import find_starts, is_linear_molecule
@@ -177,18 +176,6 @@ def with_isotopes(standard_masses_amu: Array, isotopes: dict[int, float]) -> Arr
             raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
         masses[atom] = mass_amu
     return masses
-
-
-def open_parts(parts: Path, key: dict[str, Any]) -> None:
-    """Keep the parts of the same run, whatever its length; remove those of another."""
-    key_file = parts / "key.json"
-    try:
-        if json.loads(key_file.read_text(encoding="utf-8")) == key:
-            return
-    except (OSError, ValueError):
-        pass
-    shutil.rmtree(parts, ignore_errors=True)
-    write_json(key_file, key)
 
 
 def run_with_progress(
