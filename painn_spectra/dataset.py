@@ -48,6 +48,8 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     """All structures of an extxyz file. Raises InputError when missing, empty, truncated or not extxyz."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
+    if not Path(path).read_bytes().endswith(b"\n"):  # a number cut short would still be a number
+        raise InputError(f"{path}: the last line does not end; the file is truncated, restore it")
     try:
         frames = read(path, index=":", format="extxyz")
     except Exception as error:
@@ -78,6 +80,8 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
         where, size = f"{path}: frame {k}", len(atoms)
         if size == 0:
             raise InputError(f"{where}: holds no atoms; remove the frame")
+        if atoms.pbc.any():
+            raise InputError(f'{where}: is periodic; only molecules in free space are read, set pbc="F F F"')
         if not np.isfinite(atoms.positions).all():
             raise InputError(f"{where}: positions hold NaN or infinity; remove the frame")
         if not 1 <= atoms.numbers.min() <= atoms.numbers.max() <= 94:
@@ -131,32 +135,42 @@ def split_frames(groups: np.ndarray, settings: DatasetSettings) -> dict[str, lis
     """Train, validation and test indices: whole trajectories are held out for the test.
 
     Random frames of one trajectory resemble each other and would flatter every error. The last frames of each
-    training trajectory validate. A set with a single trajectory is cut in time instead.
+    training trajectory validate, or whole trajectories where they are short. A single trajectory is cut in
+    time.
     """
-    order = np.arange(len(groups))
-    names = sorted(set(groups.tolist()))
-    n_test = max(1, round(settings.test_fraction * len(groups)))
-    if len(names) > 1:
-        shuffled = np.random.default_rng(settings.split_seed).permutation(names)
-        sizes = np.cumsum([np.sum(groups == name) for name in shuffled[:-1]])
-        held = shuffled[: 1 + int(np.argmin(np.abs(sizes - n_test)))]
-        test = order[np.isin(groups, held)]
-    else:
-        test = order[-n_test:]
+    order, rng = np.arange(len(groups)), np.random.default_rng(settings.split_seed)
+    test = _held_out(groups, order, settings.test_fraction, rng)
     rest = np.setdiff1d(order, test)
-    validation = [
-        index[len(index) - max(1, round(settings.validation_fraction * len(index))) :]
-        for index in (rest[groups[rest] == name] for name in names)
-        if len(index) > 1
-    ]
-    held_back = np.concatenate(validation) if validation else rest[:0]
-    parts = {"train": np.setdiff1d(rest, held_back), "validation": held_back, "test": test}
-    empty = [name for name, index in parts.items() if len(index) == 0]
+    _, sizes = np.unique(groups[rest], return_counts=True)
+    if len(sizes) and settings.validation_fraction * sizes.min() >= 1:
+        parts = [rest[groups[rest] == name] for name in np.unique(groups[rest])]
+        validation = np.concatenate([_tail(part, settings.validation_fraction) for part in parts])
+    else:
+        validation = _held_out(groups, rest, settings.validation_fraction, rng)
+    split = {"train": np.setdiff1d(rest, validation), "validation": validation, "test": test}
+    empty = [name for name, index in split.items() if len(index) == 0]
     if empty:
         raise InputError(
             f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames"
         )
-    return {name: [int(k) for k in index] for name, index in parts.items()}
+    return {name: sorted(int(k) for k in index) for name, index in split.items()}
+
+
+def _held_out(groups: np.ndarray, index: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Frames of whole trajectories, together near `fraction` of `index`; the end of a single trajectory."""
+    names, sizes = np.unique(groups[index], return_counts=True)
+    if len(names) < 2:
+        return _tail(index, fraction)
+    target, total, held = fraction * len(index), 0, []
+    for k in rng.permutation(len(names)):
+        if abs(total + sizes[k] - target) < abs(total - target):
+            total += sizes[k]
+            held.append(names[k])
+    return index[np.isin(groups[index], held or [names[sizes.argmin()]])]
+
+
+def _tail(index: np.ndarray, fraction: float) -> np.ndarray:
+    return index[len(index) - max(1, round(fraction * len(index))) :]
 
 
 def gather_labels(labels: Path, dataset: Path, split: Path, settings: DatasetSettings) -> None:

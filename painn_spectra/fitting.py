@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +77,13 @@ class Trainer:
 
     def resume(self, checkpoint: Path, key: str) -> None:
         """Go on from the checkpoint if there is one of the same training."""
-        if checkpoint.is_file():
-            saved = torch.load(checkpoint, weights_only=True)
-            if saved["key"] == key:
-                self.load_state_dict(saved["trainer"])
-                print(f"resuming at step {self.step}")
+        try:
+            saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):  # none there, or an unreadable one
+            return
+        if saved["key"] == key:
+            self.load_state_dict(saved["trainer"])
+            print(f"resuming at step {self.step}")
 
     @property
     def weights(self) -> dict[str, Tensor]:

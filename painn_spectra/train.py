@@ -1,6 +1,7 @@
 """The stages that train: cheap labels first, then the real ones; one ensemble member at a time."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,10 @@ from painn_spectra.files import content_hash, output_lock, write_text
 from painn_spectra.fitting import Task, Trainer, fit
 from painn_spectra.loss import Loss, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
+from painn_spectra.model.device import pick_device
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
-
-
-def pick_device(name: str) -> str:
-    """'auto' takes CUDA when there is one."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device = 'cuda': no CUDA device here; use device: auto or cpu")
-    return name
+from painn_spectra.plan import STAGE_VERSION
 
 
 def pretrain_model(
@@ -98,7 +92,7 @@ def run(
     data = to_batch(frames, device)
     task = Task(label, data, split["train"], split["validation"], loss, settings, member)
     how = settings.model_dump(exclude={"checkpoint_interval_s"})
-    key = json.dumps([how, potential.architecture, member, inputs])
+    key = json.dumps([how, potential.architecture, member, inputs, STAGE_VERSION["train"]])
     checkpoint = Path(f"{model}.parts/state.pt")
     with output_lock(model):
         trainer.resume(checkpoint, key)
@@ -106,7 +100,7 @@ def run(
         potential.load_state_dict(trainer.weights)
         write_text(metrics, trainer.metrics)
         metadata = {
-            "elements": frames.elements,
+            "elements": known.elements,
             "n_train": len(known),
             "settings": settings.model_dump(),
             "member": member,
@@ -114,9 +108,7 @@ def run(
             "validation": json.loads(trainer.metrics.splitlines()[-1]),
         }
         save_model(model, potential, metadata)
-        if checkpoint.exists():
-            checkpoint.unlink()
-            checkpoint.parent.rmdir()
+        shutil.rmtree(checkpoint.parent, ignore_errors=True)
 
 
 def check_start(potential: Potential, settings: ModelSettings, frames: Frames, source: Path) -> None:

@@ -41,6 +41,7 @@ def edit(labels, tmp_path, pattern, replacement):
         (r"REF_energy=\S+", "REF_energy=nan", "REF_energy holds NaN"),
         (r'REF_polarizability="(\S+) \S+', r'REF_polarizability="\1 9.0', "not symmetric"),
         (r"\nO  ", "\nXx  ", "cannot be read|H to Pu"),
+        (r'pbc="F F F"', 'pbc="T T T" Lattice="9 0 0 0 9 0 0 0 9"', "is periodic"),
     ],
 )
 def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, replacement, reason):
@@ -51,11 +52,10 @@ def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, rep
     assert not (tmp_path / "dataset.extxyz").exists() and not (tmp_path / "split.json").exists()
 
 
-@pytest.mark.parametrize("cut", [0.5, 0.999])
-def test_truncated_file_is_refused(water_labels, tmp_path, cut):
-    text = water_labels.read_text()
+@pytest.mark.parametrize("lost", [10000, 300, 9, 3, 1])
+def test_truncated_file_is_refused(water_labels, tmp_path, lost):
     path = tmp_path / "cut.extxyz"
-    path.write_text(text[: int(cut * len(text))])
+    path.write_text(water_labels.read_text()[:-lost])
     with pytest.raises(InputError, match=r"truncated|missing|shape"):
         read_frames(path)
 
@@ -80,6 +80,19 @@ def test_no_trajectory_is_in_two_parts(ethanol_labels, split_seed):
     for name in set(groups) - held:  # validation: the end of each training trajectory
         trained = [k for k in parts["train"] if groups[k] == name]
         assert max(trained) < min(k for k in parts["validation"] if groups[k] == name)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n_test", "n_validation"),
+    [([1] * 1000, 200, 40), ([2] * 100, 40, 8), ([950, 50], 50, 48), ([300, 20], 20, 15)],
+)
+@pytest.mark.parametrize("split_seed", range(4))
+def test_fractions_are_near_the_wanted_ones(lengths, n_test, n_validation, split_seed):
+    """Many short trajectories, or very unequal ones: never most of the frames held out."""
+    groups = np.repeat([f"t{k}" for k in range(len(lengths))], lengths)
+    parts = split_frames(groups, DatasetSettings(split_seed=split_seed))
+    assert len(parts["test"]) == n_test and len(parts["validation"]) == n_validation
+    assert not set(groups[parts["test"]]) & set(groups[parts["train"]])
 
 
 def test_single_trajectory_is_cut_in_time():

@@ -6,18 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from ase.io import read, write
 
 from painn_spectra import keys
 from painn_spectra.config import DatasetSettings, ModelSettings, TrainSettings
 from painn_spectra.dataset import gather_labels, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import error_rows, evaluate_files, evaluate_stage, predict
+from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
-from painn_spectra.model.normalise import set_offsets
+from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
@@ -98,13 +101,77 @@ def test_killed_training_resumes_to_the_same_weights(water, tmp_path, schedule):
     assert not state.parent.exists()
 
 
-def test_checkpoint_of_other_settings_is_not_resumed(water, tmp_path):
-    model = tmp_path / "model.pt"
-    parts = tmp_path / "model.pt.parts"
+@pytest.mark.parametrize("left", ["other settings", "empty", "half written"])
+def test_useless_checkpoint_is_not_resumed(water, tmp_path, left):
+    """Of another training, emptied, or left by a killed save: start afresh, tidy up."""
+    model, parts = tmp_path / "model.pt", tmp_path / "model.pt.parts"
     parts.mkdir()
-    torch.save({"key": "other", "trainer": {}}, parts / "state.pt")
+    if left == "other settings":
+        torch.save({"key": "other", "trainer": {}}, parts / "state.pt")
+    else:
+        (parts / ("state.pt" if left == "empty" else ".123.state.pt")).touch()
     few = QUICK.model_copy(update={"epochs": 1})
     assert same_weights(fit(water, model, few), fit(water, tmp_path / "fresh.pt", few))
+    assert not parts.exists()
+
+
+@pytest.fixture
+def batch_loss(water):
+    """A float64 potential, a loss and a batch of four frames."""
+    frames = read_frames(water / "dataset.extxyz").take(range(4))
+    potential = new_potential(SMALL, 0, 0)
+    set_offsets(potential, frames.numbers, frames.labels)
+    loss = Loss(QUICK.loss.model_dump(), label_spreads(potential, frames.numbers, frames.labels))
+    return potential.double().train(), loss, {k: v.double() if v.is_floating_point() else v
+                                              for k, v in to_batch(frames, "cpu").items()}  # fmt: skip
+
+
+def test_compiled_loss_equals_the_plain_one(batch_loss, monkeypatch, capsys):
+    """Value and every weight's gradient, so the forces' second derivatives too.
+
+    The tracing is the compiler's; its code generator, half a minute of g++, is left out.
+    """
+    potential, loss, batch = batch_loss
+    monkeypatch.setattr("painn_spectra.loss.STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr("torch.compile", partial(torch.compile, backend="aot_eager"))
+    compiled = faster(loss, potential, batch, 1)
+    assert "not compiled" not in capsys.readouterr().err
+    results = []
+    for function in (compiled, partial(loss, potential)):
+        potential.zero_grad()
+        value = function(batch)
+        value.backward()
+        results.append([value.detach(), *(w.grad.clone() for w in potential.parameters())])
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
+
+
+def test_without_a_compiler_training_is_plain(batch_loss, monkeypatch, capsys):
+    potential, loss, batch = batch_loss
+    monkeypatch.setattr("painn_spectra.loss.STEPS_WORTH_COMPILING", 0)
+
+    def fail(*arguments, **options):
+        raise RuntimeError("No working C++ compiler found")
+
+    monkeypatch.setattr("torch.compile", lambda function, **options: fail)
+    function = faster(loss, potential, batch, 1)
+    assert "No working C++ compiler" in capsys.readouterr().err
+    assert torch.equal(function(batch), loss(potential, batch))
+    assert all(weight.grad is None for weight in potential.parameters())
+
+
+def test_element_seen_only_in_the_test_frames_is_unknown(water, tmp_path):
+    frames = read(water / "dataset.extxyz", index=":")
+    for atoms in frames:
+        if str(atoms.info["seed"]) in json.loads((water / "split.json").read_text())["test_trajectories"]:
+            atoms.numbers[0] = 16
+    write(tmp_path / "labels.extxyz", frames, format="extxyz")
+    gather_labels(
+        tmp_path / "labels.extxyz", tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings()
+    )
+    fit(tmp_path, tmp_path / "model.pt", QUICK.model_copy(update={"epochs": 1}))
+    with pytest.raises(InputError, match=r"\[16\] are unknown"):
+        evaluate_files([tmp_path / "model.pt"], tmp_path / "dataset.extxyz")
 
 
 def test_fine_tuning_starts_from_the_given_weights(water, tmp_path):
