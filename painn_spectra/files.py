@@ -73,4 +73,7 @@ def output_lock(path: Path | str) -> Iterator[None]:
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
+        target = Path(path)
+        for leftover in target.parent.glob(f".[0-9]*.{target.name}"):  # of a writer killed half-way
+            leftover.unlink()
         yield

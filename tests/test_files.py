@@ -1,0 +1,48 @@
+"""Whole files or none, one writer at a time."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path, output_lock, write_json
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "folder" / "a.json"
+    write_json(path, [1])
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "[\n  1\n]\n" and list(path.parent.iterdir()) == [path]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, [float("nan")])
+    assert list(path.parent.iterdir()) == [path]
+
+
+def _hold(path, ready, done):
+    with output_lock(path):
+        ready.set()
+        done.wait()
+
+
+def test_second_writer_is_told_who_holds_the_lock(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path / "out", ready, done))
+    holder.start()
+    assert ready.wait(30)
+    with pytest.raises(InputError, match=f"process {holder.pid}"), output_lock(tmp_path / "out"):
+        pass
+    holder.kill()
+    holder.join()
+    with output_lock(tmp_path / "out"):  # a killed holder holds no more
+        assert (tmp_path / "out.lock").read_text() == str(os.getpid())
+
+
+def test_leftovers_of_a_killed_writer_go(tmp_path):
+    (tmp_path / ".123.out.h5").touch()
+    (tmp_path / ".gitkeep.out.h5").touch()
+    with output_lock(tmp_path / "out.h5"):
+        assert not (tmp_path / ".123.out.h5").exists() and (tmp_path / ".gitkeep.out.h5").exists()
