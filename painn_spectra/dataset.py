@@ -48,8 +48,8 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     """All structures of an extxyz file. Raises InputError when missing, empty, truncated or not extxyz."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
-    if not Path(path).read_bytes().endswith(b"\n"):  # a number cut short would still be a number
-        raise InputError(f"{path}: the last line does not end; the file is truncated, restore it")
+    if _cut_in_a_number(Path(path).read_bytes()):
+        raise InputError(f"{path}: the last line is cut short; the file is truncated, restore it")
     try:
         frames = read(path, index=":", format="extxyz")
     except Exception as error:
@@ -61,6 +61,15 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     if not frames:
         raise InputError(f"{path}: holds no frames; give an extxyz file with REF_ labels")
     return frames
+
+
+def _cut_in_a_number(content: bytes) -> bool:
+    """Whether the file ends inside its last number, which would then still be a number.
+
+    Seen where columns have a fixed width, as ASE writes them; a missing newline alone is no fault.
+    """
+    *_, third, second, last = [b"", b"", b"", *content.splitlines()]
+    return not content.endswith(b"\n") and len(last) < len(second) == len(third)
 
 
 def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -> Frames:

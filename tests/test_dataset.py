@@ -52,12 +52,18 @@ def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, rep
     assert not (tmp_path / "dataset.extxyz").exists() and not (tmp_path / "split.json").exists()
 
 
-@pytest.mark.parametrize("lost", [10000, 300, 9, 3, 1])
+@pytest.mark.parametrize("lost", [10000, 300, 9, 3, 2])
 def test_truncated_file_is_refused(water_labels, tmp_path, lost):
     path = tmp_path / "cut.extxyz"
     path.write_text(water_labels.read_text()[:-lost])
     with pytest.raises(InputError, match=r"truncated|missing|shape"):
         read_frames(path)
+
+
+def test_missing_final_newline_is_no_fault(water_labels, tmp_path):
+    path = tmp_path / "labels.extxyz"
+    path.write_text(water_labels.read_text().rstrip())
+    assert len(read_frames(path)) == len(read_frames(water_labels))
 
 
 @pytest.mark.parametrize("content", ["", "\n", "hello\n"])

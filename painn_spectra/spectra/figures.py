@@ -15,6 +15,8 @@ from painn_spectra.spectra.jcamp import MeasuredCurve
 Row = Mapping[str, str]
 AXIS_LABEL = "wavenumber (cm⁻¹)"
 MIN_LABEL_GAP_CM = 60.0  # of two band labels, for 7 pt digits standing upright
+FINGERPRINT_CM = 2000.0
+MAGNIFICATIONS = (100, 50, 20, 10, 5)
 
 
 def draw_infrared(
@@ -59,6 +61,7 @@ def draw_raman(
         ):
             error = columns[f"{name}_standard_error"] if name == "activity" else None
             _spectrum(axes[0], nu, columns[f"{name}_{unit}"], error, colour, label)
+        _magnified(axes[0], nu, columns[f"activity_{unit}"])
         axes[0].set_ylabel("activity, Å⁴ amu⁻¹ per cm⁻¹")
         _legend(axes[0])
         cross_section = columns["cross_section_m2_sr-1_per_cm-1"]
@@ -66,6 +69,7 @@ def draw_raman(
         error = columns["cross_section_standard_error"]
         label = f"computed Stokes signal, {metadata['laser_nm']} nm"
         _spectrum(axes[1], nu, cross_section / 10.0**exponent, error / 10.0**exponent, GREEN, label)
+        _magnified(axes[1], nu, cross_section / 10.0**exponent)
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         axes[1].set_ylabel(f"d²σ/dΩdν̃, 10{power} m² sr⁻¹\nper cm⁻¹")
         _published(axes[1], published, nu)
@@ -99,6 +103,20 @@ def _spectrum(axis: Axes, nu: Array, density: Array, error: Array | None, colour
         )
 
 
+def _magnified(axis: Axes, nu: Array, density: Array) -> None:
+    """The fingerprint region once more, enlarged, where the X–H stretches dwarf it."""
+    low = (nu < FINGERPRINT_CM) & (nu >= nu[0] + 100.0)  # a rotor's lowest wavenumbers are not the point
+    if low.all() or not low.any():
+        return
+    room = 0.7 * np.nanmax(density) / np.nanmax(density[low])
+    factor = next((factor for factor in MAGNIFICATIONS if factor <= room), None)
+    if factor:
+        enlarged = factor * density[low]
+        axis.plot(nu[low], enlarged, color="0.5", linewidth=0.8)
+        top = float(np.nanmax(enlarged))
+        axis.text(FINGERPRINT_CM, top, f"× {factor}", color="0.35", ha="left", va="top")
+
+
 def _legend(axis: Axes) -> None:
     """One row above the panel, where no band can be."""
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.5)
@@ -109,16 +127,20 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
     shown = [row for row in rows if nu[0] <= float(row["position_cm-1"]) <= nu[-1]]
     axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * (1.25 if shown else 1.0))
     phases = " and ".join(sorted({row["phase"] for row in shown}))
-    last = -np.inf
+    clusters: list[list[float]] = []  # close neighbours share a label
     for i, position in enumerate(sorted(float(row["position_cm-1"]) for row in shown)):
         axis.axvline(
             position, ymin=0.92, ymax=1.0, color=ORANGE, linewidth=1.4,
             label=f"published maxima ({phases})" if i == 0 else None,
         )  # fmt: skip
-        if position - last >= MIN_LABEL_GAP_CM:
-            axis.text(position, 0.9, f"{position:.0f}", transform=axis.get_xaxis_transform(), fontsize=7,
-                      rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
-            last = position
+        if clusters and position - clusters[-1][0] < MIN_LABEL_GAP_CM:
+            clusters[-1].append(position)
+        else:
+            clusters.append([position])
+    for cluster in clusters:
+        numbers = "\n".join(f"{position:.0f}" for position in reversed(cluster))
+        axis.text(float(np.mean(cluster)), 0.9, numbers, transform=axis.get_xaxis_transform(), fontsize=7,
+                  rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
 
 
 def _measured(axis: Axes, curve: MeasuredCurve) -> None:
