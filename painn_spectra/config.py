@@ -14,6 +14,11 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
+HIGHEST_BAND_CM = 4000.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it
+MIN_RANGE_FWHM = 10  # a spectrum narrower than this shows the window, not the molecule
+MIN_HIGHEST_CM = 200.0  # below it are rotations
+NM_PER_CM = 1e7
+MIN_PRETRAIN_FRAMES = 20  # a twentieth of them validates
 
 
 class Settings(BaseModel):
@@ -81,6 +86,15 @@ class PretrainSettings(Settings):
     epochs: Count = 40
     learning_rate: Positive = 1e-3
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if 0 < self.n_frames < MIN_PRETRAIN_FRAMES:
+            raise ValueError(
+                f"train.pretrain.n_frames = {self.n_frames} is too few to train and validate on; "
+                f"use 0 for no pre-training, or at least {MIN_PRETRAIN_FRAMES}"
+            )
+        return self
+
 
 class ModelSettings(Settings):
     """PaiNN's size (arXiv:2102.03150)."""
@@ -98,6 +112,14 @@ class LossWeights(Settings):
     forces: NonNegative = 1.0
     dipole: NonNegative = 0.1
     polarizability: NonNegative = 0.1
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if not any(weight for _, weight in self):
+            raise ValueError(
+                "train.loss: all weights are 0, nothing would be learnt; give one a positive weight"
+            )
+        return self
 
 
 class TrainSettings(Settings):
@@ -142,6 +164,32 @@ class SpectraSettings(Settings):
     laser_nm: Positive = 532.0
     min_wavenumber_cm: NonNegative = 100.0
     max_wavenumber_cm: Positive = 4000.0
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        lowest, highest = self.min_wavenumber_cm, self.max_wavenumber_cm
+        if lowest >= highest:
+            raise ValueError(
+                f"spectra.min_wavenumber_cm = {lowest:g} is not below "
+                f"max_wavenumber_cm = {highest:g}; swap or widen them"
+            )
+        if highest < MIN_HIGHEST_CM:
+            raise ValueError(
+                f"spectra.max_wavenumber_cm = {highest:g} is below all vibrations; "
+                f"use at least {MIN_HIGHEST_CM:g}"
+            )
+        if highest - lowest < MIN_RANGE_FWHM * self.fwhm_cm:
+            raise ValueError(
+                f"spectra.fwhm_cm = {self.fwhm_cm:g} leaves no bands apart between {lowest:g} and "
+                f"{highest:g} cm-1; use at most {(highest - lowest) / MIN_RANGE_FWHM:g} or widen the range"
+            )
+        if highest >= NM_PER_CM / self.laser_nm:
+            raise ValueError(
+                f"spectra.laser_nm = {self.laser_nm:g} is a line at {NM_PER_CM / self.laser_nm:g} cm-1, "
+                f"which cannot excite max_wavenumber_cm = {highest:g}; "
+                f"use less than {NM_PER_CM / highest:.0f} nm"
+            )
+        return self
 
 
 QUALITY: dict[str, dict[str, dict[str, Any]]] = {
@@ -197,25 +245,20 @@ class Config(Settings):
 
 def check_sampling(md: DynamicsSettings, spectra: SpectraSettings) -> None:
     """Raise ValueError when the run cannot carry the spectrum asked for."""
-    highest = spectra.max_wavenumber_cm
-    if spectra.min_wavenumber_cm >= highest:
-        raise ValueError(
-            f"spectra.min_wavenumber_cm = {spectra.min_wavenumber_cm:g} is not below "
-            f"max_wavenumber_cm = {highest:g}; swap or widen them"
-        )
+    highest = max(spectra.max_wavenumber_cm, HIGHEST_BAND_CM)
     period_fs = 1 / (LIGHT_CM_FS * highest)
     if md.timestep_fs > period_fs / 8:
         raise ValueError(
             f"md.timestep_fs = {md.timestep_fs:g} gives fewer than 8 steps per period at "
-            f"{highest:g} cm-1; use at most {period_fs / 8:.2f}"
+            f"{highest:g} cm-1, where X-H bonds vibrate; use at most {math.floor(12.5 * period_fs) / 100:.2f}"
         )
     interval_fs = md.timestep_fs * md.record_interval_steps
     longest_fs = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * highest)
     if interval_fs > longest_fs:
         raise ValueError(
             f"md.record_interval_steps = {md.record_interval_steps} records every {interval_fs:g} fs, beyond "
-            f"{USABLE_NYQUIST_FRACTION:g} of Nyquist for spectra.max_wavenumber_cm = {highest:g}; "
-            f"use at most {int(longest_fs / md.timestep_fs)} steps"
+            f"{USABLE_NYQUIST_FRACTION:g} of Nyquist at {highest:g} cm-1, so that X-H bands fold into the "
+            f"spectrum; use at most {int(longest_fs / md.timestep_fs)} steps"
         )
     window_ps = window_length_fs(spectra.fwhm_cm) / 1e3
     if window_ps > md.production_ps:
@@ -236,8 +279,11 @@ def load_config(raw: dict[str, Any]) -> Config:
 
     Raises InputError with one line naming the value, the reason and the fix.
     """
-    preset = QUALITY.get(raw.get("quality", "quick"), {}) if isinstance(raw, dict) else {}
-    return validate(Config, _merge(preset, raw) if isinstance(raw, dict) else raw)
+    if not isinstance(raw, dict):
+        return validate(Config, raw)
+    quality = raw.get("quality", "quick")
+    preset = QUALITY.get(quality, {}) if isinstance(quality, str) else {}
+    return validate(Config, _merge(preset, raw))
 
 
 def validate(model: type[S], raw: Any) -> S:

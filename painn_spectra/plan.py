@@ -23,6 +23,9 @@ from painn_spectra.config import (
     TrainSettings,
 )
 from painn_spectra.errors import InputError
+from painn_spectra.first_frame import FirstFrame, first_frame
+
+CUTOFF_EDGE = 0.9  # of the cutoff: pairs beyond feel the jump in the cutoff function's second derivative
 
 # raise a number when a stage gives other results for the same settings: its jobs then run again
 STAGE_VERSION = {
@@ -102,10 +105,11 @@ def experiment_files(molecule: Molecule) -> Experiment:
     return molecule.experiment
 
 
-def check_plan(config: Config) -> None:
-    """Raise InputError for circular sources and for files that are named but absent."""
+def check_plan(config: Config) -> list[str]:
+    """Raise InputError for sources, files, charges, isotopes and cutoffs that cannot be; warnings, a line each."""
+    warnings = []
     for molecule in config.molecules:
-        model_source(config, molecule.name)
+        source = model_source(config, molecule.name)
         labels = labels_file(entry(config, data_source(config, molecule.name)))
         if not Path(labels).is_file():
             raise InputError(
@@ -119,6 +123,13 @@ def check_plan(config: Config) -> None:
                     f"molecules.{molecule.name}.experiment.{key} = {path}: no such file; "
                     f"give a path from the folder that snakemake runs in, or remove the line"
                 )
+        _check_inherited_state(config, molecule)
+        frame = first_frame(labels)
+        if frame is not None:
+            _check_atoms(molecule, frame, labels)
+            if source == molecule.name:  # the others train no model
+                warnings += _check_cutoff(config.model.cutoff_A, frame, labels)
+    return list(dict.fromkeys(warnings))
 
 
 def stage_settings(config: Config, stage: str, name: str = "", member: int = 0, dynamics: str = "") -> str:
@@ -166,6 +177,53 @@ _LABELLING = {"n_frames", "temperature_K"}
 _MAIN_TRAINING = (
     "members", "epochs", "learning_rate", "schedule", "plateau_patience_epochs", "early_stopping_epochs",
 )  # fmt: skip
+
+
+def _check_inherited_state(config: Config, molecule: Molecule) -> None:
+    """Labels and model of one charge and multiplicity say nothing about another."""
+    for key in ("labels_from", "model_from"):
+        source = getattr(molecule, key)
+        for state in ("charge", "multiplicity") if source else ():
+            own, inherited = getattr(molecule, state), getattr(entry(config, source), state)
+            if own != inherited:
+                raise InputError(
+                    f"molecules.{molecule.name}.{state} = {own}, but {source}, named by {key}, "
+                    f"has {inherited}; set {state}: {inherited} in both, or give {molecule.name} its own labels"
+                )
+
+
+def _check_atoms(molecule: Molecule, frame: FirstFrame, labels: str) -> None:
+    n_atoms = len(frame.symbols)
+    for atom in molecule.isotopes:
+        if atom >= n_atoms:
+            raise InputError(
+                f"molecules.{molecule.name}.isotopes: {labels} has no atom {atom}; "
+                f"indices run from 0 to {n_atoms - 1}"
+            )
+    electrons, unpaired = sum(frame.atomic_numbers) - molecule.charge, molecule.multiplicity - 1
+    if unpaired > electrons or (electrons - unpaired) % 2:
+        raise InputError(
+            f"molecules.{molecule.name}: charge = {molecule.charge} leaves {electrons} electrons in {labels}, "
+            f"multiplicity = {molecule.multiplicity} needs {unpaired} of them unpaired; correct one of the two"
+        )
+
+
+def _check_cutoff(cutoff_A: float, frame: FirstFrame, labels: str) -> list[str]:
+    """Raise InputError when an atom sees no other; a warning for pairs at the cutoff's edge."""
+    neighbours = [distances for distances in frame.neighbours() if distances]
+    farthest = max((distances[0] for distances in neighbours), default=0.0)
+    if farthest >= cutoff_A:
+        raise InputError(
+            f"model.cutoff_A = {cutoff_A:g}: in {labels} an atom's nearest neighbour is {farthest:.2f} Å away; "
+            f"use a larger cutoff, best one that holds every pair"
+        )
+    edge = [r for distances in neighbours for r in distances if CUTOFF_EDGE * cutoff_A < r < cutoff_A]
+    if not edge:
+        return []
+    return [
+        f"model.cutoff_A = {cutoff_A:g}: {labels} has pairs at {min(edge):.2f} to {max(edge):.2f} Å, where the "
+        f"cutoff's second derivative jumps; a cutoff with every pair well inside gives better frequencies"
+    ]
 
 
 def _data_from(molecule: Molecule) -> str | None:

@@ -24,6 +24,7 @@ from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.device import pick_device
 from painn_spectra.progress import Progress
 
 Array = NDArray[np.float64]
@@ -59,9 +60,7 @@ def run_dynamics(
     with output_lock(trajectory):
         numbers, frames = labelled_geometries(dataset)
         masses = with_isotopes(atomic_masses[numbers], isotopes)  # (n_atoms,) | amu
-        device = settings.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = pick_device(settings.device)
 
         parts = Path(f"{trajectory}.parts")
         open_parts(

@@ -4,8 +4,6 @@ import contextlib
 import functools
 import multiprocessing
 import os
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -16,11 +14,10 @@ from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.block import Block, run_block
+from painn_spectra.processes import end_with_parent
 
 Load = Callable[[Path, str], nn.Module]  # (model file, device) -> potential
 Report = Callable[[int, int, str], None]  # number of the block, its steps done so far, note
-
-ORPHAN_POLL_S = 0.2
 
 
 def run_blocks(blocks: Sequence[Block], model: Path, load: Load, n_workers: int, report: Report) -> None:
@@ -87,7 +84,7 @@ def _run_in_turn(jobs: list[tuple[int, Block]], model: Path, load: Load, report:
 
 
 def _worker(jobs: list[tuple[int, Block]], model: Path, load: Load, sender: Connection, parent: int) -> None:
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    end_with_parent(parent)
     torch.set_num_threads(1)
     try:
         _run_in_turn(jobs, model, load, lambda *message: sender.send(message))
@@ -97,10 +94,3 @@ def _worker(jobs: list[tuple[int, Block]], model: Path, load: Load, sender: Conn
     except Exception as error:
         error.add_note(traceback.format_exc())  # pickling drops the traceback
         sender.send(error)
-
-
-def _end_with_parent(parent: int) -> None:
-    """An orphan would go on for hours: leave as soon as the parent is gone, even by kill -9."""
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_POLL_S)
-    os._exit(1)

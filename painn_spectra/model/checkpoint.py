@@ -35,9 +35,8 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
         content = torch.load(path, map_location="cpu", weights_only=True)
         header = json.loads(content["header"])
         version = header["format_version"]
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a painn-spectra model ({reason}); train it again") from None
+    except Exception:  # torch's own words advise to load untrusted pickles
+        raise InputError(f"{path}: not a painn-spectra model, or a damaged one; train it again") from None
     if version != FORMAT_VERSION:
         raise InputError(
             f"{path}: model format {version}, this program reads {FORMAT_VERSION}; train it again"
