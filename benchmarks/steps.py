@@ -28,6 +28,7 @@ from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.normalise import set_offsets
+from painn_spectra.model.potential import Potential
 from painn_spectra.train import new_potential
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +97,7 @@ def main() -> None:
     torch.set_num_threads(1)
     frames = read_frames(ROOT / "config/molecules/ethanol/labels.extxyz")
 
-    def fresh() -> torch.nn.Module:
+    def fresh() -> Potential:
         if arguments.model:
             return load_model(arguments.model)
         potential = new_potential(ModelSettings(n_features=arguments.features), 0, 0)
@@ -116,12 +117,13 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - began)
     cost = {name: 1e3 * statistics.median(seconds[name]) / contestants[name][1] for name in contestants}
     peer = cost["ASE + our calculator, 1 replica"]
-    print(f"{'one core, F = ' + str(arguments.features):<36}{'ms':>8}{'peer/this':>11}")
+    n_features = fresh().architecture["n_features"]
+    print(f"{'one core, F = ' + str(n_features):<36}{'ms':>8}{'peer/this':>11}")
     for name, value in cost.items():
         ratio = "" if name.startswith("training") else f"{peer / value:11.2f}"
         print(f"{name:<36}{value:8.2f}{ratio}")
     if arguments.append:
-        append(cost, arguments.features)
+        append(cost, n_features)
 
 
 def append(cost: dict[str, float], n_features: int) -> None:

@@ -24,6 +24,14 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help")
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number, give 1 or more")
+    return number
+
+
 def gather(a: Arguments) -> None:
     from painn_spectra.config import DatasetSettings, parse_settings
     from painn_spectra.dataset import gather_labels
@@ -149,7 +157,8 @@ def parser() -> Parser:
         add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
     ]
     for command in threaded:
-        command.add_argument("--threads", type=int, default=1, help="worker processes, default: %(default)s")
+        help_text = "worker processes, default: %(default)s"
+        command.add_argument("--threads", type=positive, default=1, metavar="N", help=help_text)
     add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")
     add(train, "train one model on the labels", "dataset", "split", "model", "metrics").add_argument(
         "--start-from", type=Path, metavar="MODEL", help="pretrained model"
@@ -173,19 +182,28 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 2 with one line on standard error."""
+    """Run one command; 0, or 2 (130 after Ctrl-C) with one line on standard error."""
     try:
         arguments = parser().parse_args(argv)
         arguments.run(arguments)
     except InputError as error:
-        print(f"painn-spectra: error: {error}", file=sys.stderr)
-        return 2
+        return _complain(f"error: {error}")
     except FileNotFoundError as error:
-        print(f"painn-spectra: error: {error.filename}: no such file; check the path", file=sys.stderr)
-        return 2
+        return _complain(f"error: {error.filename}: no such file; check the path")
     except BrokenPipeError:  # `painn-spectra summary results | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # no permission, no space
+        reason = error.strerror or (str(error) or type(error).__name__).splitlines()[0]
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"error: {where}{reason}; check path, permissions and free space, then run it again")
+    except KeyboardInterrupt:
+        return _complain("stopped by Ctrl-C; the same command goes on or begins anew", 130)
     return 0
+
+
+def _complain(line: str, code: int = 2) -> int:
+    print(f"painn-spectra: {line}", file=sys.stderr)
+    return code
 
 
 def entry() -> None:

@@ -86,15 +86,6 @@ class PretrainSettings(Settings):
     epochs: Count = 40
     learning_rate: Positive = 1e-3
 
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if 0 < self.n_frames < MIN_PRETRAIN_FRAMES:
-            raise ValueError(
-                f"train.pretrain.n_frames = {self.n_frames} is too few to train and validate on; "
-                f"use 0 for no pre-training, or at least {MIN_PRETRAIN_FRAMES}"
-            )
-        return self
-
 
 class ModelSettings(Settings):
     """PaiNN's size (arXiv:2102.03150)."""
@@ -141,6 +132,15 @@ class TrainSettings(Settings):
     loss: LossWeights = LossWeights()
     pretrain: PretrainSettings = PretrainSettings()
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if 0 < self.pretrain.n_frames < MIN_PRETRAIN_FRAMES:
+            raise ValueError(
+                f"train.pretrain.n_frames = {self.pretrain.n_frames} is too few to train and validate on; "
+                f"use 0 for no pre-training, or at least {MIN_PRETRAIN_FRAMES}"
+            )
+        return self
+
 
 class DynamicsSettings(Settings):
     """Langevin equilibration at the entry's temperature, then NVE production of all replicas in one batch."""
@@ -164,32 +164,6 @@ class SpectraSettings(Settings):
     laser_nm: Positive = 532.0
     min_wavenumber_cm: NonNegative = 100.0
     max_wavenumber_cm: Positive = 4000.0
-
-    @model_validator(mode="after")
-    def _range(self) -> Self:
-        lowest, highest = self.min_wavenumber_cm, self.max_wavenumber_cm
-        if lowest >= highest:
-            raise ValueError(
-                f"spectra.min_wavenumber_cm = {lowest:g} is not below "
-                f"max_wavenumber_cm = {highest:g}; swap or widen them"
-            )
-        if highest < MIN_HIGHEST_CM:
-            raise ValueError(
-                f"spectra.max_wavenumber_cm = {highest:g} is below all vibrations; "
-                f"use at least {MIN_HIGHEST_CM:g}"
-            )
-        if highest - lowest < MIN_RANGE_FWHM * self.fwhm_cm:
-            raise ValueError(
-                f"spectra.fwhm_cm = {self.fwhm_cm:g} leaves no bands apart between {lowest:g} and "
-                f"{highest:g} cm-1; use at most {(highest - lowest) / MIN_RANGE_FWHM:g} or widen the range"
-            )
-        if highest >= NM_PER_CM / self.laser_nm:
-            raise ValueError(
-                f"spectra.laser_nm = {self.laser_nm:g} is a line at {NM_PER_CM / self.laser_nm:g} cm-1, "
-                f"which cannot excite max_wavenumber_cm = {highest:g}; "
-                f"use less than {NM_PER_CM / highest:.0f} nm"
-            )
-        return self
 
 
 QUALITY: dict[str, dict[str, dict[str, Any]]] = {
@@ -239,8 +213,35 @@ class Config(Settings):
                     raise ValueError(
                         f"molecules.{molecule.name}.{key}: {source!r} is not another entry; known are {names}"
                     )
+        check_range(self.spectra)
         check_sampling(self.md, self.spectra)
         return self
+
+
+def check_range(spectra: SpectraSettings) -> None:
+    """Raise ValueError when the range drawn is empty, holds no bands or lies beyond the laser."""
+    lowest, highest = spectra.min_wavenumber_cm, spectra.max_wavenumber_cm
+    if lowest >= highest:
+        raise ValueError(
+            f"spectra.min_wavenumber_cm = {lowest:g} is not below "
+            f"max_wavenumber_cm = {highest:g}; swap or widen them"
+        )
+    if highest < MIN_HIGHEST_CM:
+        raise ValueError(
+            f"spectra.max_wavenumber_cm = {highest:g} is below all vibrations; "
+            f"use at least {MIN_HIGHEST_CM:g}"
+        )
+    if highest - lowest < MIN_RANGE_FWHM * spectra.fwhm_cm:
+        raise ValueError(
+            f"spectra.fwhm_cm = {spectra.fwhm_cm:g} leaves no bands apart between {lowest:g} and "
+            f"{highest:g} cm-1; use at most {(highest - lowest) / MIN_RANGE_FWHM:g} or widen the range"
+        )
+    if highest >= NM_PER_CM / spectra.laser_nm:
+        raise ValueError(
+            f"spectra.laser_nm = {spectra.laser_nm:g} is a line at {NM_PER_CM / spectra.laser_nm:g} cm-1, "
+            f"which cannot excite max_wavenumber_cm = {highest:g}; "
+            f"use less than {NM_PER_CM / highest:.0f} nm"
+        )
 
 
 def check_sampling(md: DynamicsSettings, spectra: SpectraSettings) -> None:

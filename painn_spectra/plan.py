@@ -23,9 +23,7 @@ from painn_spectra.config import (
     TrainSettings,
 )
 from painn_spectra.errors import InputError
-from painn_spectra.first_frame import FirstFrame, first_frame
-
-CUTOFF_EDGE = 0.9  # of the cutoff: pairs beyond feel the jump in the cutoff function's second derivative
+from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
 # raise a number when a stage gives other results for the same settings: its jobs then run again
 STAGE_VERSION = {
@@ -39,6 +37,8 @@ STAGE_VERSION = {
     "compare": 1,
     "report": 1,
 }
+
+BLOCK_REPLICAS = 8  # of md/run.py: replicas that one core propagates together; here without torch
 
 
 class PretrainLabelsStage(Settings):
@@ -106,7 +106,7 @@ def experiment_files(molecule: Molecule) -> Experiment:
 
 
 def check_plan(config: Config) -> list[str]:
-    """Raise InputError for sources, files, charges, isotopes and cutoffs that cannot be; warnings, a line each."""
+    """Raise InputError for sources, files, charges, isotopes or a cutoff that cannot be; return warnings."""
     warnings = []
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
@@ -126,9 +126,9 @@ def check_plan(config: Config) -> list[str]:
         _check_inherited_state(config, molecule)
         frame = first_frame(labels)
         if frame is not None:
-            _check_atoms(molecule, frame, labels)
+            check_atoms(frame, labels, molecule)
             if source == molecule.name:  # the others train no model
-                warnings += _check_cutoff(config.model.cutoff_A, frame, labels)
+                warnings += check_cutoff(frame, labels, config.model.cutoff_A)
     return list(dict.fromkeys(warnings))
 
 
@@ -187,43 +187,9 @@ def _check_inherited_state(config: Config, molecule: Molecule) -> None:
             own, inherited = getattr(molecule, state), getattr(entry(config, source), state)
             if own != inherited:
                 raise InputError(
-                    f"molecules.{molecule.name}.{state} = {own}, but {source}, named by {key}, "
-                    f"has {inherited}; set {state}: {inherited} in both, or give {molecule.name} its own labels"
+                    f"molecules.{molecule.name}.{state} = {own}, but {source}, named by {key}, has "
+                    f"{inherited}; set {state}: {inherited} in both, or give {molecule.name} its own labels"
                 )
-
-
-def _check_atoms(molecule: Molecule, frame: FirstFrame, labels: str) -> None:
-    n_atoms = len(frame.symbols)
-    for atom in molecule.isotopes:
-        if atom >= n_atoms:
-            raise InputError(
-                f"molecules.{molecule.name}.isotopes: {labels} has no atom {atom}; "
-                f"indices run from 0 to {n_atoms - 1}"
-            )
-    electrons, unpaired = sum(frame.atomic_numbers) - molecule.charge, molecule.multiplicity - 1
-    if unpaired > electrons or (electrons - unpaired) % 2:
-        raise InputError(
-            f"molecules.{molecule.name}: charge = {molecule.charge} leaves {electrons} electrons in {labels}, "
-            f"multiplicity = {molecule.multiplicity} needs {unpaired} of them unpaired; correct one of the two"
-        )
-
-
-def _check_cutoff(cutoff_A: float, frame: FirstFrame, labels: str) -> list[str]:
-    """Raise InputError when an atom sees no other; a warning for pairs at the cutoff's edge."""
-    neighbours = [distances for distances in frame.neighbours() if distances]
-    farthest = max((distances[0] for distances in neighbours), default=0.0)
-    if farthest >= cutoff_A:
-        raise InputError(
-            f"model.cutoff_A = {cutoff_A:g}: in {labels} an atom's nearest neighbour is {farthest:.2f} Å away; "
-            f"use a larger cutoff, best one that holds every pair"
-        )
-    edge = [r for distances in neighbours for r in distances if CUTOFF_EDGE * cutoff_A < r < cutoff_A]
-    if not edge:
-        return []
-    return [
-        f"model.cutoff_A = {cutoff_A:g}: {labels} has pairs at {min(edge):.2f} to {max(edge):.2f} Å, where the "
-        f"cutoff's second derivative jumps; a cutoff with every pair well inside gives better frequencies"
-    ]
 
 
 def _data_from(molecule: Molecule) -> str | None:

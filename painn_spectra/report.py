@@ -3,9 +3,10 @@
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Any
 
 from painn_spectra import __version__
@@ -29,9 +30,12 @@ $body
 </body></html>
 """)
 
+# filled from the notes of the spectrum's CSV file
 CAPTIONS = {
-    "ir": "Infrared absorption, absolute; no frequency scaled. Shade: standard error over replicas.",
-    "raman": "Raman scattering, absolute; no frequency scaled. Shade: standard error over replicas.",
+    "ir": "Infrared absorption at $temperature_K K, absolute; no frequency scaled. "
+    "Shade: standard error over replicas.",
+    "raman": "Raman scattering at $temperature_K K, absolute: activity, and Stokes cross-section for a laser "
+    "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.",
     "parity": "Predictions against labels on the held-out frames.",
 }
 
@@ -45,8 +49,8 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         figures, quality = results / "figures" / folder.name, read_object(folder / "dynamics.json")
         parts += [
             f"<h2>Spectra, {html.escape(folder.name)} dynamics</h2>",
-            _figure(figures / "ir.svg"),
-            _figure(figures / "raman.svg"),
+            _figure(figures / "ir.svg", read_notes(folder / "ir.csv")),
+            _figure(figures / "raman.svg", read_notes(folder / "raman.csv")),
             "<h3>Bands</h3>" + html_table(read_csv(folder / "bands.csv")),
             "<h3>Comparison with experiment</h3>",
             html_table(read_csv(folder / "comparison.csv")),
@@ -79,12 +83,13 @@ def _write_page(path: Path, title: str, parts: Sequence[str]) -> None:
     write_text(path, page)
 
 
-def _figure(path: Path) -> str:
+def _figure(path: Path, notes: Mapping[str, str] = MappingProxyType({})) -> str:
     if not path.is_file():
         return f"<p>{html.escape(path.name)}: absent</p>"
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    caption = CAPTIONS[path.stem]
+    known = {key: notes.get(key, "an unknown") for key in ("temperature_K", "laser_nm")}
+    caption = html.escape(Template(CAPTIONS[path.stem]).substitute(known))
     return (
         f'<figure><img alt="{caption}" src="data:image/{kind};base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"

@@ -31,7 +31,11 @@ def summarise(results: Path) -> str:
 
 
 def error_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Errors per property beside those of predicting the mean of the training labels."""
+    """Errors per property beside those of predicting a mean.
+
+    The mean is that of the training labels for the workflow's errors.csv, and the file's own for
+    `painn-spectra evaluate`, which is told of no training set.
+    """
     return text_table(columns(rows, ERROR_COLUMNS))
 
 

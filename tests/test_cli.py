@@ -1,5 +1,6 @@
 """The command line: one line per mistake, exit codes, tables, pages, the summary."""
 
+import errno
 import json
 
 import pytest
@@ -29,6 +30,8 @@ def results(tmp_path):
         "evaluation/errors.csv": ERRORS,
         "classical/dynamics.json": json.dumps(QUALITY),
         "classical/bands.csv": "# unit: km/mol\nspectrum,peak_cm-1,area\nir,1051.5,16.0\n",
+        "classical/ir.csv": "# temperature_K: 310\nwavenumber_cm-1\n100\n",
+        "classical/raman.csv": "# temperature_K: 310\n# laser_nm: 633\nwavenumber_cm-1\n100\n",
         "classical/comparison.csv": "# ir_cosine: 0.920 +- 0.010\nspectrum,published_cm-1\nir,1059\n",
         "figures/classical/ir.svg": "<svg/>",
         "figures/classical/raman.svg": "<svg/>",
@@ -54,6 +57,9 @@ def results(tmp_path):
         (["report", "nowhere", "out.html"], ["nowhere", "no such folder"]),
         (["summary", "nowhere"], ["nowhere", "no such folder", "snakemake"]),
         (["summary", "."], ["holds no results"]),
+        (["md", "--threads", "-1", *"abcd"], ["--threads", "'-1'", "positive"]),
+        (["md", "--threads", "two", *"abcd"], ["--threads", "'two'", "positive"]),
+        (["schema", "/dev/null/folder/schema.json"], ["/dev/null/folder", "Not a directory", "check path"]),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys, tmp_path, monkeypatch):
@@ -113,11 +119,38 @@ def test_pages_need_no_network(results):
         "drift",
         "energy_eV",
         "&lt;b&gt;",
+        "absorption at 310 K",
+        "scattering at 310 K",
+        "laser at 633 nm",
         __version__,
     ):
         assert word in text
     assert "http" not in text
     assert 'href="water/report.html"' in (results / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device; check"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a.csv"),
+            2,
+            "error: a.csv: Permission denied; check",
+        ),
+        (OSError("Unable to open file\n(bad signature)"), 2, "error: Unable to open file; check"),
+        (KeyboardInterrupt(), 130, "stopped by Ctrl-C"),
+    ],
+)
+def test_trouble_from_outside_is_one_line_too(trouble, code, words, capsys, monkeypatch):
+    def fail(_):
+        raise trouble
+
+    monkeypatch.setattr("painn_spectra.summary.summarise", fail)
+    assert main(["summary", "results"]) == code
+    told = capsys.readouterr().err
+    assert told.startswith(f"painn-spectra: {words}")
+    assert told.count("\n") == 1
 
 
 def test_schema_command_writes_json(tmp_path):

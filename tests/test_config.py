@@ -9,6 +9,7 @@ import yaml
 
 from painn_spectra.config import (
     Config,
+    LossWeights,
     SpectraSettings,
     json_schema,
     load_config,
@@ -54,6 +55,37 @@ def test_quality_sets_the_scale_and_hand_set_values_win(quality):
         ({"molecules": [{"name": "a", "labels_from": "b"}]}, ["molecules.a.labels_from", "'b'"]),
         ({"molecules": [{"name": "a", "model_from": "a"}]}, ["molecules.a.model_from"]),
         ({"molecules": ONE, "md": {"timestep_fs": 2.0}}, ["md.timestep_fs", "8 steps", "use at most 1.04"]),
+        (
+            {"molecules": ONE, "md": {"timestep_fs": 1.2}, "spectra": {"max_wavenumber_cm": 1200}},
+            ["md.timestep_fs", "4000 cm-1", "use at most 1.04"],
+        ),
+        (
+            {"molecules": ONE, "md": {"record_interval_steps": 16}, "spectra": {"max_wavenumber_cm": 1200}},
+            ["record_interval_steps", "every 8 fs", "4000 cm-1", "5 steps"],
+        ),
+        (
+            {"molecules": ONE, "md": {"record_interval_steps": 5}, "spectra": {"max_wavenumber_cm": 4500}},
+            ["record_interval_steps", "4500 cm-1", "4 steps"],
+        ),
+        ({"molecules": ONE, "spectra": {"laser_nm": 3000}}, ["laser_nm = 3000", "3333", "less than 2500 nm"]),
+        (
+            {"molecules": ONE, "spectra": {"min_wavenumber_cm": 950, "max_wavenumber_cm": 1000}},
+            ["fwhm_cm = 10", "950 and 1000", "at most 5"],
+        ),
+        (
+            {"molecules": ONE, "spectra": {"max_wavenumber_cm": 150}},
+            ["max_wavenumber_cm = 150", "at least 200"],
+        ),
+        ({"molecules": ONE, "quality": ["quick"]}, ["quality = ['quick']", "'standard'"]),
+        ({"molecules": ONE, "quality": "best"}, ["quality = 'best'", "'standard'"]),
+        (
+            {"molecules": ONE, "train": {"loss": dict.fromkeys(LossWeights.model_fields, 0)}},
+            ["train.loss", "all weights are 0"],
+        ),
+        (
+            {"molecules": ONE, "train": {"pretrain": {"n_frames": 1}}},
+            ["train.pretrain.n_frames = 1", "0 for no", "20"],
+        ),
         (
             {"molecules": ONE, "md": {"record_interval_steps": 9}},
             ["record_interval_steps", "Nyquist", "5 steps"],

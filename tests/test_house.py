@@ -75,6 +75,12 @@ def test_only_units_holds_constants():
         assert not uses or module == "painn_spectra.units", f"{module}: take constants from units.py"
 
 
+def test_a_snakefile_is_read_without_torch_and_ase():
+    code = "import sys; import painn_spectra.plan; print({'torch', 'ase'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "set()"
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from painn_spectra.cli import parser; parser().format_help(); "

@@ -1,11 +1,22 @@
 """Where an entry's data and model come from, and which settings belong to which stage."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from painn_spectra import plan
-from painn_spectra.config import DatasetSettings, Experiment, SpectraSettings, load_config, parse_settings
+from painn_spectra.config import (
+    Config,
+    DatasetSettings,
+    Experiment,
+    Molecule,
+    SpectraSettings,
+    load_config,
+    parse_settings,
+)
 from painn_spectra.errors import InputError
 
 
@@ -61,7 +72,7 @@ def test_stages_read_back_what_they_are_told():
         dataset={"split_seed": 7},
         spectra={"fwhm_cm": 20},
         md={"n_replicas": 2},
-        train={"epochs": 3, "pretrain": {"epochs": 5, "n_frames": 6}},
+        train={"epochs": 3, "pretrain": {"epochs": 5, "n_frames": 26}},
     )
     told = {stage: plan.stage_settings(config, stage, "a", 4, "classical") for stage in plan.STAGE_VERSION
             if stage != "evaluate"}  # fmt: skip
@@ -72,33 +83,123 @@ def test_stages_read_back_what_they_are_told():
     assert (dynamics.molecule, dynamics.dynamics, dynamics.temperature_K) == ("a", "classical", 250)
     assert dynamics.isotopes == {2: 2.014}
     labels = parse_settings(plan.PretrainLabelsStage, told["label-pretraining"])
-    assert (labels.pretrain.n_frames, labels.charge, labels.multiplicity) == (6, 1, 2)
+    assert (labels.pretrain.n_frames, labels.charge, labels.multiplicity) == (26, 1, 2)
     first, second = (parse_settings(plan.TrainStage, told[stage]) for stage in ("pretrain", "train"))
     assert (first.member, first.charge, first.train.pretrain.epochs) == (4, 1, 5)
     assert (second.member, second.charge, second.train.epochs, second.model) == (4, 1, 3, config.model)
     assert json.loads(told["report"])["molecule"]["name"] == "a"
 
 
-@pytest.mark.parametrize(
-    ("section", "value", "stages"),
-    [
-        ("dataset", {"split_seed": 1}, {"gather"}),
-        ("model", {"n_features": 32}, {"pretrain", "train"}),
-        ("train", {"epochs": 7}, {"train"}),
-        ("train", {"batch_size": 4}, {"pretrain", "train"}),
-        ("train", {"members": 2}, set()),
-        ("train", {"pretrain": {"epochs": 7}}, {"pretrain"}),
-        ("train", {"pretrain": {"n_frames": 7}}, {"label-pretraining"}),
-        ("md", {"production_ps": 12.0}, {"md"}),
-        ("spectra", {"fwhm_cm": 12.0}, {"spectra"}),
-    ],
-)
-def test_an_edit_reaches_its_own_stages_only(section, value, stages):
-    before, after = config_of({"name": "a"}), config_of({"name": "a"}, **{section: value})
-    changed = {
-        stage
+TRAINING = {"pretrain", "train"}
+
+# Setting -> (another value, what of the entry's plan it changes). `data` and `model` are where the entry
+# takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
+EDITS: dict[str, tuple[Any, set[str]]] = {
+    "quality": ("paper", {"label-pretraining", "pretrain", "train", "md"}),
+    "dataset.test_fraction": (0.3, {"gather"}),
+    "dataset.validation_fraction": (0.1, {"gather"}),
+    "dataset.split_seed": (1, {"gather"}),
+    "model.n_features": (32, TRAINING),
+    "model.n_layers": (2, TRAINING),
+    "model.n_radial": (10, TRAINING),
+    "model.cutoff_A": (6.0, TRAINING),
+    "train.members": (2, {"members"}),
+    "train.epochs": (7, {"train"}),
+    "train.batch_size": (4, TRAINING),
+    "train.learning_rate": (2e-3, {"train"}),
+    "train.schedule": ("plateau", {"train"}),
+    "train.weight_decay": (0.0, TRAINING),
+    "train.plateau_patience_epochs": (3, {"train"}),
+    "train.early_stopping_epochs": (5, {"train"}),
+    "train.ema_decay": (0.99, TRAINING),
+    "train.gradient_clip": (1.0, TRAINING),
+    "train.checkpoint_interval_s": (10.0, TRAINING),
+    "train.seed": (1, TRAINING),
+    "train.device": ("cpu", TRAINING),
+    "train.loss.energy": (0.5, TRAINING),
+    "train.loss.forces": (0.5, TRAINING),
+    "train.loss.dipole": (0.5, TRAINING),
+    "train.loss.polarizability": (0.5, TRAINING),
+    "train.pretrain.n_frames": (30, {"label-pretraining"}),
+    "train.pretrain.temperature_K": (400.0, {"label-pretraining"}),
+    "train.pretrain.epochs": (7, {"pretrain"}),
+    "train.pretrain.learning_rate": (2e-3, {"pretrain"}),
+    "md.n_replicas": (8, {"md"}),
+    "md.timestep_fs": (0.25, {"md"}),
+    "md.equilibration_ps": (1.0, {"md"}),
+    "md.friction_per_ps": (2.0, {"md"}),
+    "md.production_ps": (12.0, {"md"}),
+    "md.record_interval_steps": (3, {"md"}),
+    "md.checkpoint_interval_ps": (1.0, {"md"}),
+    "md.rotation": ("removed", {"md"}),
+    "md.seed": (1, {"md"}),
+    "md.device": ("cpu", {"md"}),
+    "spectra.fwhm_cm": (12.0, {"spectra"}),
+    "spectra.laser_nm": (785.0, {"spectra"}),
+    "spectra.min_wavenumber_cm": (200.0, {"spectra"}),
+    "spectra.max_wavenumber_cm": (3900.0, {"spectra"}),
+    "molecules.name": ("c", {"data", "model", "md"}),
+    "molecules.structure": ("CCO", set()),  # recorded; labels are shipped
+    "molecules.charge": (1, {"label-pretraining", *TRAINING}),
+    "molecules.multiplicity": (3, {"label-pretraining"}),
+    "molecules.isotopes": ({0: 2.0}, {"md"}),
+    "molecules.temperature_K": (200.0, {"md"}),
+    "molecules.method.program": ("other", set()),  # recorded
+    "molecules.method.functional": ("B3LYP", set()),
+    "molecules.method.basis": ("def2-SVP", set()),
+    "molecules.labels": ("mine.extxyz", {"data"}),
+    "molecules.labels_from": ("other", {"data"}),
+    "molecules.model_from": ("other", {"data", "model"}),
+    "molecules.experiment.bands": ("mine.csv", {"compare"}),
+    "molecules.experiment.ir": ("mine.jdx", {"compare"}),
+    "molecules.experiment.raman": ("mine.jdx", {"compare"}),
+}
+ONE_VALUE = {"dynamics"}  # settings that have no other value yet
+
+
+def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Dotted names of all settings below `model`."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation if name != "molecules" else Molecule
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from leaves(inner, f"{path}{name}.")
+        else:
+            yield path + name
+
+
+def planned(path: str, value: Any) -> dict[str, Any]:
+    """What the entry `a` reads and is told once the setting `path` is `value`."""
+    section, *rest = path.split(".")
+    nested = value
+    for part in reversed(rest):
+        nested = {part: nested}
+    molecule = {"name": "a", **(nested if section == "molecules" else {})}
+    sections = {section: nested} if section not in ("molecules", "") else {}
+    config = config_of({"name": "other"}, molecule, **sections)
+    name = config.molecules[1].name
+    told: dict[str, Any] = {
+        stage: plan.stage_settings(config, stage, name, 0, "classical")
         for stage in plan.STAGE_VERSION
-        if stage not in ("evaluate", "report")
-        and plan.stage_settings(before, stage, "a") != plan.stage_settings(after, stage, "a")
+        if stage != "evaluate"  # is told nothing
     }
-    assert changed == stages
+    told["data"] = plan.labels_file(plan.entry(config, plan.data_source(config, name)))
+    told["model"] = plan.model_source(config, name)
+    told["members"] = config.train.members
+    return told
+
+
+def test_every_setting_has_a_row():
+    assert set(leaves(Config)) == {*EDITS, *ONE_VALUE}, "say what an edit of the setting changes"
+
+
+@pytest.mark.parametrize("path", EDITS)
+def test_an_edit_reaches_its_own_stages_only(path):
+    value, expected = EDITS[path]
+    before, after = planned("", None), planned(path, value)
+    assert {name for name in before if before[name] != after[name]} == expected | {"report"}  # shows them all
+
+
+def test_a_core_takes_as_many_replicas_as_dynamics_puts_in_a_block():
+    from painn_spectra.md import run
+
+    assert plan.BLOCK_REPLICAS == run.BLOCK_REPLICAS

@@ -58,6 +58,8 @@ class Clone:
         for name in ("workflow", "profiles"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "Snakefile", folder)
+        (folder / "benchmarks").mkdir()
+        (folder / "benchmarks/steps.py").write_text("import sys; print(*sys.argv)", encoding="utf-8")
         (folder / "config").mkdir()
         self.configure(config)
 
@@ -131,13 +133,12 @@ def test_other_labels_redo_everything(edited):
 
 
 @pytest.mark.parametrize(
-    ("edit", "expected"),
+    ("edit", "expected"),  # which stage each single setting reaches stands in test_plan.py
     [
         ({"dataset": {"split_seed": 1}}, ALL),
-        ({"train": {"pretrain": {"n_frames": 10}}}, FROM_PRETRAINING_LABELS),
+        ({"train": {"pretrain": {"n_frames": 30}}}, FROM_PRETRAINING_LABELS),
         ({"train": {"pretrain": {"epochs": 10}}}, FROM_PRETRAINING),
         ({"train": {"pretrain": {"n_frames": 0}}}, FROM_TRAINING),
-        ({"model": {"n_features": 16}}, FROM_PRETRAINING),
         ({"train": {"epochs": 10}}, FROM_TRAINING),
         ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *REPORTS}),
         ({"md": {"production_ps": 12.0}}, DYNAMICS),
@@ -169,8 +170,7 @@ def test_a_stage_can_be_forced(finished):
 def test_a_target_is_a_noun_and_stops_at_its_stage(edited):
     assert edited.jobs("label", "train", "evaluate", "md", "spectra", "compare", "report") == set()
     edited.configure({"molecules": MOLECULES, "spectra": {"fwhm_cm": 12.0}})
-    assert edited.jobs("evaluate", "md") == set()
-    assert edited.jobs("spectra") == {"compute_spectra a", "compute_spectra b", "spectra"}
+    assert edited.jobs("evaluate", "md", "spectra") == {"compute_spectra a", "compute_spectra b", "spectra"}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,33 @@ def test_a_wrong_configuration_is_one_clear_line(edited, config, line):
     assert "Traceback" not in text
 
 
+def test_pairs_at_the_edge_of_the_cutoff_are_a_warning(edited, ethanol_labels):
+    shutil.copy(ethanol_labels, edited.labels("a"))
+    edited.configure({"molecules": MOLECULES, "model": {"cutoff_A": 4.0}})
+    done = edited.snakemake("--dry-run", "label")
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert text.count("model.cutoff_A = 4: config/molecules/a/labels.extxyz has pairs at") == 1
+
+
+def test_more_cores_help(edited):
+    edited.configure({"molecules": MOLECULES[:1], "md": {"n_replicas": 41}})
+    done = edited.snakemake("--dry-run", "--cores", "8", "--forceall", "md")
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    threads = dict(re.findall(r"^rule (\w+):\n(?: {4}.*\n)*? {4}threads: (\d+)", text, flags=re.MULTILINE))
+    expected = {"label_pretraining": 8, "pretrain_member": 2, "train_member": 2, "run_dynamics": 6}
+    assert threads == {rule: str(n) for rule, n in expected.items()}
+
+
+def test_the_benchmark_measures_each_trained_model_once_and_only_when_asked(finished):
+    assert finished.jobs("benchmark") == {"measure_steps a", "benchmark"}
+    done = finished.snakemake("--quiet", "all", "--", "benchmark")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = (finished.folder / "results/a/benchmarks-steps.txt").read_text(encoding="utf-8")
+    assert told == "benchmarks/steps.py --model results/a/model/0/model.pt\n"
+
+
 def test_the_results_readme_names_every_file(finished):
     text = (ROOT / "results/README.md").read_text(encoding="utf-8")
     for path in (path for path in (finished.folder / "results").rglob("*") if path.is_file()):
@@ -205,7 +232,14 @@ def test_the_results_readme_names_every_file(finished):
 def test_the_report_of_snakemake_works(finished):
     done = finished.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the held-out frames of a" in (finished.folder / "report.html").read_text(encoding="utf-8")
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    text = " ".join(page.replace("\\n", " ").split())  # captions stand in it as JSON
+    assert "the held-out frames of a" in text
+    for name, words in (("Infrared", ["at 300 K"]), ("Raman", ["at 300 K", "laser at 532 nm"])):
+        captions = [part[:400] for part in text.split(f"{name} ")[1:] if " of a from classical" in part[:40]]
+        assert captions
+        for word in words:
+            assert all(word in caption for caption in captions), captions
 
 
 def absent_stages() -> list[str]:
@@ -242,8 +276,8 @@ TINY = {
         "ema_decay": 0.9,
         "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 5e-3},
     },
-    "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 1.5, "checkpoint_interval_ps": 0.5},
-    "spectra": {"fwhm_cm": 40},
+    "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 0.7, "checkpoint_interval_ps": 0.5},
+    "spectra": {"fwhm_cm": 60},
 }
 
 

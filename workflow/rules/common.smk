@@ -1,15 +1,18 @@
 # The settings, checked once, and the words the rules share.
+import math
 import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import validate
 
 from painn_spectra.config import load_config
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
 from painn_spectra.plan import (
+    BLOCK_REPLICAS,
     STAGE_VERSION,
     check_plan,
     data_source,
@@ -25,7 +28,8 @@ os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
 
 try:
     SETTINGS = load_config(config)
-    check_plan(SETTINGS)
+    for warning in check_plan(SETTINGS):
+        logger.warning(warning)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)
@@ -64,6 +68,11 @@ def models(name):
 def errors(name="{molecule}"):
     """Error tables of the ensemble and of each member: asked for by name, so that a new member is evaluated."""
     return expand("results/{molecule}/evaluation/{table}.csv", molecule=name, table=["errors", *MEMBERS])
+
+
+def conditions(wildcards):
+    """Temperature and laser line, for captions."""
+    return {"temperature_K": entry(SETTINGS, wildcards.molecule).temperature_K, "laser_nm": SETTINGS.spectra.laser_nm}
 
 
 def dataset(wildcards):

@@ -26,6 +26,7 @@ rule draw_figures:
         "results/{molecule}/benchmarks/draw_figures-{dynamics}.tsv"
     params:
         settings=settings("compare"),
+        conditions=conditions,
         folders=lambda wildcards: "results/{0}/{1} results/{0}/figures/{1}".format(*wildcards),
         version=STAGE_VERSION["compare"],
     resources:
@@ -42,7 +43,7 @@ rule write_report:
         expand(
             "results/{{molecule}}/{dynamics}/{file}",
             dynamics=DYNAMICS,
-            file=["dynamics.json", "bands.csv", "comparison.csv"],
+            file=["dynamics.json", "ir.csv", "raman.csv", "bands.csv", "comparison.csv"],
         ),
         expand(
             "results/{{molecule}}/figures/{dynamics}/{file}", dynamics=DYNAMICS, file=["ir.svg", "raman.svg"]

@@ -14,9 +14,9 @@ rule run_dynamics:
     params:
         settings=settings("md"),
         version=STAGE_VERSION["md"],
-    threads: 2
+    threads: lambda wildcards: min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / BLOCK_REPLICAS))
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
         runtime=1440,
     shell:
         "painn-spectra md --settings {params.settings:q} --threads {threads} {input} {output} > {log} 2>&1"

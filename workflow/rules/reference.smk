@@ -35,9 +35,9 @@ rule label_pretraining:
     params:
         settings=settings("label-pretraining"),
         version=STAGE_VERSION["label-pretraining"],
-    threads: 2
+    threads: lambda wildcards: workflow.cores # bursts of dynamics are shared out among all
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, threads: max(2000, 500 * threads),
         runtime=120,
     shell:
         "painn-spectra label-pretraining --settings {params.settings:q} --threads {threads} {input} {output}"

@@ -1,0 +1,17 @@
+# What a step of training and of dynamics costs with a trained model: not a result, so no part of `all`.
+rule measure_steps:
+    input:
+        script="benchmarks/steps.py",
+        model="results/{molecule}/model/0/model.pt",
+    output:
+        "results/{molecule}/benchmarks-steps.txt",
+    log:
+        "results/{molecule}/logs/measure_steps.log",
+    params:
+        python=sys.executable,
+    threads: workflow.cores # it uses one; nothing else may run beside a measurement
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "{params.python:q} {input.script} --model {input.model} > {output} 2> {log}"
