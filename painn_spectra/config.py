@@ -14,7 +14,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
-HIGHEST_BAND_CM = 4000.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it
+HIGHEST_BAND_CM = 4300.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it
 MIN_RANGE_FWHM = 10  # a spectrum narrower than this shows the window, not the molecule
 MIN_HIGHEST_CM = 200.0  # below it are rotations
 NM_PER_CM = 1e7

@@ -1,18 +1,22 @@
 """The stage `md`: files, resuming, failures, conformers. The molecules are analytic toys."""
 
 import json
+import math
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import tracemalloc
+import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
@@ -24,11 +28,13 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import output_lock
 from painn_spectra.md.alignment import matching_orders
 from painn_spectra.md.block import lengths
+from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.minima import hessian, relax, surface, wavenumbers
 from painn_spectra.md.run import run_dynamics
-from painn_spectra.md.segments import join, production_segments, write_segment
+from painn_spectra.md.segments import PER_SAMPLE, join, production_segments, write_segment
 from painn_spectra.md.starts import classical_weights, diverse, share
 from painn_spectra.md.state import State
+from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.units import BOLTZMANN_EV_K
 
 Arrays = dict[str, np.ndarray]
@@ -121,6 +127,89 @@ def test_other_settings_start_afresh(tmp_path: Path, peroxide: tuple[Path, Path]
     assert same(changed, run(tmp_path / "fresh", peroxide, timestep_fs=0.4))
 
 
+def test_other_version_of_the_stage_starts_afresh(
+    tmp_path: Path, peroxide: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, peroxide, n_replicas=1)
+    segment = tmp_path / "trajectory.h5.parts/0000-0000/000001.h5"
+    made = segment.stat().st_mtime_ns
+    run(tmp_path, peroxide, n_replicas=1)
+    assert segment.stat().st_mtime_ns == made
+    monkeypatch.setitem(STAGE_VERSION, "md", STAGE_VERSION["md"] + 1)
+    run(tmp_path, peroxide, n_replicas=1)
+    assert segment.stat().st_mtime_ns > made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"record_interval_steps": 6}, r"md.record_interval_steps = 6 records every 3 fs.*use at most 5"),
+        ({"timestep_fs": 1.3, "record_interval_steps": 1}, r"md.timestep_fs = 1.3 .* use at most 1.05"),
+    ],
+)
+def test_undersampled_vibrations_are_refused(
+    tmp_path: Path, peroxide: tuple[Path, Path], change: dict[str, float], message: str
+) -> None:
+    """O–H at 3577 cm⁻¹, 3934 with 10 % to spare: a period of 8.5 fs, and 0.6 of Nyquist every 2.5 fs."""
+    with pytest.raises(InputError, match=message) as error:
+        run(tmp_path, peroxide, **change)
+    assert "\n" not in str(error.value) and not (tmp_path / "trajectory.h5").exists()
+
+
+def test_highest_mode_of_any_conformer_counts() -> None:
+    conformers = [{"wavenumbers_cm": [300.0, 3000.0]}, {"wavenumbers_cm": [200.0, 3700.0]}]
+    check_fastest_vibration(DynamicsSettings(record_interval_steps=4), conformers[:1])
+    check_fastest_vibration(DynamicsSettings(record_interval_steps=4), conformers)
+    with pytest.raises(InputError, match=r"3700 cm-1, .* use at most 4"):
+        check_fastest_vibration(DynamicsSettings(record_interval_steps=5), conformers)
+    check_fastest_vibration(DynamicsSettings(record_interval_steps=6), conformers[:1])
+
+
+class Notes:
+    """Stands in for Progress and keeps what is told."""
+
+    told: ClassVar[list[str]] = []
+
+    def __init__(self, *_: Any) -> None:
+        self.told.clear()
+
+    def resume_at(self, done: int) -> None:
+        pass
+
+    def advance(self, amount: int, note: str) -> None:
+        self.told.append(note)
+
+
+def test_progress_tells_temperature_and_drift(
+    tmp_path: Path, peroxide: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("painn_spectra.md.run.Progress", Notes)
+    run(tmp_path, peroxide, production_ps=0.1)
+    data = run(tmp_path, peroxide, production_ps=0.3)  # goes on: the reference comes from the first segment
+    temperature, drift = re.fullmatch(r"(\d+) K, drift ([+-]\d+\.\d\d) meV/atom/ps", Notes.told[-2]).groups()
+    total = (data[keys.POTENTIAL_ENERGY] + data[keys.KINETIC_ENERGY]).mean(0)  # (n_samples,) | eV
+    assert float(drift) == pytest.approx(1e3 * (total[-1] - total[0]) / 4 / 0.3, abs=0.006)
+    kinetic = data[keys.HALF_STEP_KINETIC_ENERGY][:, -1].mean()
+    assert float(temperature) == pytest.approx(2 * kinetic / (9 * BOLTZMANN_EV_K), abs=0.51)
+
+
+def test_production_keeps_no_samples(
+    tmp_path: Path, peroxide: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A written segment's arrays are gone before the next is written, and no step hangs on to the last."""
+    written: list[list[weakref.ref[np.ndarray]]] = []
+
+    def spy(path: Path, state: State, samples: Arrays, *rest: Any) -> None:
+        assert all(array() is None for arrays in written for array in arrays)
+        written.append([weakref.ref(values) for values in samples.values()])
+        assert state.positions.grad_fn is None and state.velocities.grad_fn is None
+        write_segment(path, state, samples, *rest)
+
+    monkeypatch.setattr("painn_spectra.md.block.write_segment", spy)
+    run(tmp_path, peroxide, n_replicas=1)
+    assert len(written) == 6  # two of the equilibration
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
 def test_damaged_segment_is_computed_again(tmp_path: Path, peroxide: tuple[Path, Path], damage: str) -> None:
     whole = run(tmp_path, peroxide)
@@ -164,22 +253,22 @@ def test_killed_run_goes_on_bitwise(tmp_path: Path, peroxide: tuple[Path, Path])
         while len(list(parts.rglob("000003.h5"))) < 2:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert len(children) >= 2
     deadline = time.monotonic() + 10
-    while any(alive(int(child)) for child in children):
+    while any(alive(child) for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     resumed = run(tmp_path, peroxide, **change)
     assert same(resumed, run(tmp_path / "at once", peroxide, **change))
 
 
-def alive(pid: int) -> bool:
+def alive(process: psutil.Process) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -235,6 +324,17 @@ def test_death_of_a_worker_is_one_line(tmp_path: Path, peroxide: tuple[Path, Pat
         )  # fmt: skip
 
 
+def load_going_mad(path: Path, device: str) -> torch.nn.Module:
+    """Energies that are no numbers as soon as the production asks for dipoles."""
+    toy = load_toy(path, device)
+    toy.register_forward_hook(
+        lambda _, arguments, out: (
+            out | {keys.ENERGY: out[keys.ENERGY] * math.nan} if keys.DIPOLE in arguments[2] else None
+        )
+    )
+    return toy
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_dissociation_and_nan_are_one_line(tmp_path: Path, threads: int) -> None:
     hot = write_inputs(tmp_path, "hydrogen")
@@ -244,9 +344,8 @@ def test_dissociation_and_nan_are_one_line(tmp_path: Path, threads: int) -> None
         run_dynamics(*arguments, settings, "toy", "classical", 3e5, {}, threads, load_toy)
     assert "\n" not in str(error.value)
     if threads == 1:
-        settings = settings.model_copy(update={"timestep_fs": 50.0})
-        with pytest.raises(InputError, match=r"energy is not a number|long after"):
-            run_dynamics(*arguments, settings, "toy", "classical", 3e5, {}, threads, load_toy)
+        with pytest.raises(InputError, match=r"replica 0: energy is not a number after 0.15 ps"):
+            run_dynamics(*arguments, settings, "toy", "classical", 300.0, {}, threads, load_going_mad)
 
 
 def test_inputs_are_checked(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:
@@ -281,11 +380,11 @@ def test_isotopes_change_masses_and_lower_the_vibrations(tmp_path: Path) -> None
 def test_dipole_of_an_ion_moves_to_the_centre_of_its_masses(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, "hydrogen", charge=1.0)
     data = run(tmp_path, inputs, isotopes={0: 3.016})
-    # the toy's dipole is q (r_0 + r_1)/2, about the origin: here the centre of mass of HT
+    # each atom bears q/2: q (r_0 + r_1)/2 about the centre of mass of HT, zero about that of H2
     fraction = 3.016 / 4.024
     arms = data[keys.SPARSE_POSITIONS]
     centre = fraction * arms[:, :, 0] + (1 - fraction) * arms[:, :, 1]
-    expected = arms.mean(2) - (centre - arms.mean(2))
+    expected = arms.mean(2) - centre
     assert np.abs(centre).max() < 1e-6
     assert np.allclose(data[keys.DIPOLE][:, ::20], expected, atol=1e-6)
 
@@ -395,6 +494,16 @@ def test_joining_takes_the_memory_of_one_segment(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * size < n_segments * size / 4
+
+
+def test_starts_of_many_conformers_fit_into_the_trajectory(tmp_path: Path) -> None:
+    """HDF5's older attributes end at 64 KiB."""
+    state = State((0,), *(torch.zeros(1) for _ in range(6)))
+    samples = {name: np.zeros((1, 1)) for name in (*PER_SAMPLE, keys.SPARSE_POSITIONS)}
+    write_segment(tmp_path / "parts/000001.h5", state, samples, 0, 0.0)
+    join(tmp_path / "trajectory.h5", [tmp_path / "parts"], 1, 1, {"starts": "x" * 200_000})
+    with h5py.File(tmp_path / "trajectory.h5") as file:
+        assert len(file.attrs["starts"]) == 200_000
 
 
 def test_lengths_are_rounded_once() -> None:

@@ -7,6 +7,7 @@ from toy_trajectory import LINE_CM, N_SAMPLES, OUTPUTS, write_trajectory
 
 from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
+from painn_spectra.spectra import spectrum
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.jcamp import read_measured
 from painn_spectra.spectra.spectrum import compute_spectra
@@ -40,7 +41,18 @@ def test_stage_writes_what_it_promises(trajectory):
         "anisotropic_A4_amu-1_per_cm-1", "anisotropic_standard_error",
         "activity_A4_amu-1_per_cm-1", "activity_standard_error",
         "cross_section_m2_sr-1_per_cm-1", "cross_section_standard_error",
+        "parallel_m2_sr-1_per_cm-1", "parallel_standard_error",
+        "perpendicular_m2_sr-1_per_cm-1", "perpendicular_standard_error",
     ]  # fmt: skip
+    unpolarised, parallel, perpendicular = (
+        raman[f"{name}_m2_sr-1_per_cm-1"] for name in ("cross_section", "parallel", "perpendicular")
+    )
+    np.testing.assert_allclose(unpolarised, parallel + perpendicular, rtol=1e-6)
+    line = np.argmax(unpolarised)
+    beta2, gamma2 = (2 / 3) ** 2, 7.0  # of diag(1, 2, −1)
+    assert perpendicular[line] / parallel[line] == pytest.approx(
+        3 * gamma2 / (45 * beta2 + 4 * gamma2), rel=1e-3
+    )
     with np.load(folder / "replicas.npz") as replicas:
         assert replicas["ir"].dtype == np.float32
         np.testing.assert_allclose(
@@ -144,7 +156,10 @@ def attribute(name, value):
         (attribute("temperature_K", -1.0), "temperature_K = .* is not positive"),
         (lambda file: file.attrs.__delitem__("sample_interval_fs"), "'sample_interval_fs' is missing"),
         (attribute("sample_interval_fs", 0.2), "too short|shorter than"),
-        (attribute("sample_interval_fs", 5.0), "rising range up to 2001"),
+        (
+            attribute("sample_interval_fs", 5.0),
+            "max_wavenumber_cm = 4000: samples every 5 fs carry 2001 cm-1",
+        ),
     ],
 )
 def test_bad_trajectory_is_told_in_one_line(trajectory, spoil, message):
@@ -160,13 +175,44 @@ def test_bad_trajectory_is_told_in_one_line(trajectory, spoil, message):
     ("settings", "message"),
     [
         ({"fwhm_cm": 5.0}, "2.50 ps are too short .* which needs 7.50 ps; run longer or set 15"),
-        ({"min_wavenumber_cm": 4000.0}, "rising range"),
-        ({"fwhm_cm": 20.0, "laser_nm": 3000.0}, "laser_nm = 3000 has less energy"),
+        ({"min_wavenumber_cm": 4000.0}, "is not below max_wavenumber_cm"),
+        ({"laser_nm": 3000.0}, "laser_nm = 3000 is a line at 3333.33 cm-1"),
+        ({"min_wavenumber_cm": 10.0, "max_wavenumber_cm": 90.0}, "max_wavenumber_cm = 90 is below"),
+        ({"min_wavenumber_cm": 200.0, "max_wavenumber_cm": 201.0}, "no bands apart between 200 and 201"),
     ],
 )
 def test_settings_the_run_cannot_carry(trajectory, settings, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         run(trajectory, SpectraSettings(**{"fwhm_cm": 20.0, **settings}))
+    assert "\n" not in str(caught.value)
+    assert not (trajectory.parent / "out").exists()
+
+
+def test_narrowest_range_is_written(trajectory):
+    """What the settings let pass goes through: few points from 100 cm⁻¹ on, no band, no wavenumber 0."""
+    folder = run(trajectory, SpectraSettings(fwhm_cm=20.0, min_wavenumber_cm=0.0, max_wavenumber_cm=200.0))
+    _, raman = read_spectrum(folder / "raman.csv")
+    assert np.isfinite(raman["parallel_m2_sr-1_per_cm-1"]).sum() == 51
+    assert (folder / "raman.jdx").exists()
+
+
+def test_nothing_is_written_when_the_last_computation_fails(trajectory, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("bands")
+
+    monkeypatch.setattr(spectrum, "depolarisation", fail)
+    with pytest.raises(RuntimeError, match="bands"):
+        run(trajectory)
+    assert not (trajectory.parent / "out").exists()
+
+
+def test_silent_molecule_has_a_spectrum_without_bands(trajectory):
+    """N2 absorbs nothing; its table is zeros, its band list that of the Raman spectrum alone."""
+    with h5py.File(trajectory, "a") as file:
+        file["dipole"][:] = 0
+    folder = run(trajectory)
+    assert not read_spectrum(folder / "ir.csv")[1]["ir_km_mol-1_per_cm-1"].any()
+    assert [row["spectrum"] for row in read_table(folder / "bands.csv")[1]] == ["raman"]
 
 
 def test_damaged_and_missing_files(trajectory):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ase import Atoms
+from ase.data import atomic_masses
 from ase.io import write
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ class Toy(nn.Module):
     """Springs between all pairs, and where these leave a motion free a term of the angle.
 
     Peroxide has no H–H spring but a torsion a cos φ + b cos 2φ; its minima, cos φ = −a/4b, are mirror images.
-    Carbon dioxide bends against 3 eV (1 + cos θ).
+    Carbon dioxide bends against 3 eV (1 + cos θ). The dipole's origin is the centre of the standard masses.
     """
 
     def __init__(self, name: str, charge: float = 0.0, loosest_eV_A2: float = 10.0) -> None:
@@ -65,12 +66,14 @@ class Toy(nn.Module):
         for element, charge in CHARGES.items():
             charges[numbers == element] = charge
         charges = charges - charges.mean(1, keepdim=True) + self.charge / charges.shape[1]
+        masses = torch.as_tensor(atomic_masses, device=positions.device)[numbers]
+        centre = (masses[:, :, None] * positions).sum(1, keepdim=True) / masses.sum(1)[:, None, None]
         i, j = self.pairs
         arms = positions[:, i] - positions[:, j]
         out = {
             keys.ENERGY: energy.detach(),
             keys.FORCES: -gradient,
-            keys.DIPOLE: (charges[:, :, None] * positions).sum(1),
+            keys.DIPOLE: (charges[:, :, None] * (positions - centre)).sum(1),
             keys.POLARIZABILITY: torch.einsum("rpx,rpy->rxy", arms, arms) + torch.eye(3),
         }
         return {name: out[name] for name in properties}

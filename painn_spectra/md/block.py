@@ -14,7 +14,14 @@ from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.errors import InputError
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
-from painn_spectra.md.segments import EQUILIBRATION, Arrays, readable_segments, restore, write_segment
+from painn_spectra.md.segments import (
+    EQUILIBRATION,
+    Arrays,
+    first_total_energy,
+    readable_segments,
+    restore,
+    write_segment,
+)
 from painn_spectra.md.starts import bonds
 from painn_spectra.md.state import (
     State,
@@ -105,13 +112,15 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
         spent_s += time.perf_counter() - started
         write_segment(equilibration, state, {}, 0, spent_s)
 
-    if not segments:
+    if segments:
+        start_energy_eV = first_total_energy(segments[0])
+    else:
         begin_production(block, state)
+        start_energy_eV = mean_total_energy(state)
     while n_done < plan.samples:
         started = time.perf_counter()
-        samples = produce(
-            block, state, potential, n_done, min(plan.checkpoint_samples, plan.samples - n_done), report
-        )
+        n_samples = min(plan.checkpoint_samples, plan.samples - n_done)
+        samples = produce(block, state, potential, n_done, n_samples, start_energy_eV, report)
         check(block, state)
         segments.append(block.folder / f"{len(segments) + 1:06d}.h5")
         write_segment(segments[-1], state, samples, n_done, time.perf_counter() - started)
@@ -140,11 +149,26 @@ def begin_production(block: Block, state: State) -> None:
         state.velocities = without_rotation(state.positions, state.velocities, state.masses_amu, block.linear)
 
 
+def mean_total_energy(state: State) -> float:
+    """Mean of the replicas' on-step total energies, eV."""
+    return float((state.potential_energy + kinetic_energy(state.velocities, state.masses_amu)).mean())
+
+
 def produce(
-    block: Block, state: State, potential: nn.Module, first_sample: int, n_samples: int, report: Report
+    block: Block,
+    state: State,
+    potential: nn.Module,
+    first_sample: int,
+    n_samples: int,
+    start_energy_eV: float,
+    report: Report,
 ) -> Arrays:
-    """One segment of NVE dynamics, as arrays {name: (n_replicas, n_samples, ...)}."""
-    settings, stride = block.settings, lengths(block.settings).sparse_stride
+    """One segment of NVE dynamics, as arrays {name: (n_replicas, n_samples, ...)}.
+
+    start_energy_eV: mean total energy at the start of the production; the notes tell how far it has drifted.
+    """
+    settings, plan = block.settings, lengths(block.settings)
+    stride = plan.sparse_stride
     n, n_atoms, _ = state.positions.shape
     sparse = [k for k in range(first_sample, first_sample + n_samples) if k % stride == 0]
     samples: Arrays = {
@@ -177,7 +201,9 @@ def produce(
             samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = state.positions.cpu()
         if (first_sample + k + 1) % PROGRESS_SAMPLES == 0:
             temperature = float(kinetic_temperature(half_step, block.degrees_of_freedom).mean())
-            report(state.step, f"{temperature:.0f} K")
+            time_ps = (first_sample + k + 1) * plan.sample_interval_fs * 1e-3
+            drift = 1e3 * (mean_total_energy(state) - start_energy_eV) / n_atoms / time_ps
+            report(state.step, f"{temperature:.0f} K, drift {drift:+.2f} meV/atom/ps")
     return samples
 
 

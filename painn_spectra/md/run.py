@@ -18,6 +18,7 @@ from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.segments import join, segment_attributes
 from painn_spectra.md.starts import find_starts, is_linear_molecule
 from painn_spectra.md.state import degrees_of_freedom
@@ -25,6 +26,7 @@ from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.device import pick_device
+from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.progress import Progress
 
 Array = NDArray[np.float64]
@@ -67,6 +69,7 @@ def run_dynamics(
             parts,
             {
                 "format_version": keys.TRAJECTORY_VERSION,
+                "stage_version": STAGE_VERSION["md"],
                 "model": content_hash(model),
                 "dataset": content_hash(dataset),
                 "dynamics": dynamics,
@@ -85,6 +88,7 @@ def run_dynamics(
                 )
             write_json(starts_file, found)
         starts = json.loads(starts_file.read_text(encoding="utf-8"))
+        check_fastest_vibration(settings, starts["conformers"])
         blocks = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device)
         plan = lengths(settings)
         n_workers = min(threads or torch.get_num_threads(), len(blocks))

@@ -90,6 +90,13 @@ def readable_segments(folder: Path) -> tuple[list[Path], int]:
     return chain, n_samples
 
 
+def first_total_energy(path: Path) -> float:
+    """Mean over replicas of the total energy in a segment's first sample, eV."""
+    with h5py.File(path) as file:
+        parts = (file[f"samples/{name}"][:, 0] for name in (keys.POTENTIAL_ENERGY, keys.KINETIC_ENERGY))
+        return float(sum(parts).mean())
+
+
 def segment_attributes(folder: Path) -> list[tuple[int, float]]:
     """(step at the end, seconds spent) of every readable file, equilibration first."""
     found = []
@@ -109,7 +116,8 @@ def join(
         _, samples = read_samples(folder / "000001.h5")
         shapes = {name: values.shape[2:] for name, values in samples.items()}
         n_replicas.append(samples[keys.POTENTIAL_ENERGY].shape[0])
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 1.8's format: the starts of a molecule with many conformers pass older ones' 64 KiB per attribute
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v108") as file:
         file.attrs.update(attributes)
         for name, shape in shapes.items():
             length = n_samples if name in PER_SAMPLE else -(-n_samples // sparse_stride)

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from painn_spectra.units import ACCELERATION_A_FS2, AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
-LINEAR_MOMENT_RATIO = 1e-3  # smallest over largest moment of inertia below which a molecule counts as linear
+# smallest over largest moment of inertia below which a relaxed molecule counts as linear: one that is relaxes
+# to about 1e-8, a chain of eight carbon atoms whose OH group alone is bent still has 6e-4
+LINEAR_MOMENT_RATIO = 1e-5
 
 
 @dataclass

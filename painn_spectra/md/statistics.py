@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra import keys
+from painn_spectra.md.visits import conformer_visits
 from painn_spectra.units import BOLTZMANN_EV_K
 
 Array = NDArray[np.float64]
@@ -48,8 +49,14 @@ def trajectory_statistics(trajectory: Path) -> dict[str, Any]:
             potentials.append(potential.mean())
             spreads.append(potential.std())
         starts = json.loads(file.attrs["starts"])
+        visits = conformer_visits(file, starts)
     drift = np.array(drifts)  # (n_replicas,) | meV/atom/ps
-    return {
+    conformers = [
+        {key: conformer[key] for key in ("energy_eV", "weight", "symmetry_number")}
+        | {"n_replicas": starts["replicas"].count(number)}
+        for number, conformer in enumerate(starts["conformers"])
+    ]
+    result: dict[str, Any] = {
         "n_replicas": n_replicas,
         "n_samples": n_samples,
         "sample_interval_fs": interval_fs,
@@ -57,9 +64,11 @@ def trajectory_statistics(trajectory: Path) -> dict[str, Any]:
         "drift_meV_atom_ps": mean_with_error(drift) | {"worst": float(drift[np.abs(drift).argmax()])},
         "kinetic_temperature_K": mean_with_error(np.array(temperatures)),
         "potential_energy_eV": mean_with_error(np.array(potentials)) | {"spread": float(np.mean(spreads))},
-        "starts": [
-            {key: conformer[key] for key in ("energy_eV", "weight", "symmetry_number")}
-            | {"n_replicas": starts["replicas"].count(number)}
-            for number, conformer in enumerate(starts["conformers"])
-        ],
     }
+    if visits is not None:
+        shares, result["interconversions"] = visits
+        for conformer, share in zip(conformers, shares.T, strict=True):
+            population = mean_with_error(share)
+            conformer["population"] = population["mean"]
+            conformer["population_standard_error"] = population["standard_error"]
+    return result | {"starts": conformers}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra import __version__, keys
-from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, window_length_fs
+from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path
 from painn_spectra.progress import Progress
@@ -25,6 +25,11 @@ ISOTROPIC = "isotropic_A4_amu-1_per_cm-1"
 ANISOTROPIC = "anisotropic_A4_amu-1_per_cm-1"
 ACTIVITY = "activity_A4_amu-1_per_cm-1"
 CROSS_SECTION = "cross_section_m2_sr-1_per_cm-1"
+GEOMETRIES = {  # column -> (X, Y) of the signal Xβ'² + Yγ'²
+    CROSS_SECTION: (45.0, 7.0),
+    "parallel_m2_sr-1_per_cm-1": (45.0, 4.0),
+    "perpendicular_m2_sr-1_per_cm-1": (0.0, 3.0),
+}
 BAND_HEADING = [
     "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
     "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
@@ -51,12 +56,17 @@ def compute_spectra(
             )
             progress.advance()
     nu = estimator.wavenumber_cm
-    _write_infrared(ir, metadata, nu, infrared)
-    _write_raman(raman, metadata, nu, isotropic, anisotropic, temperature_K, settings.laser_nm)
     rows = [
         *_band_rows("ir", nu, infrared),
         *_band_rows("raman", nu, isotropic + anisotropic, (isotropic, anisotropic)),
     ]
+    signals = {
+        name: stokes_cross_section(nu, isotropic, anisotropic, temperature_K, settings.laser_nm, *weights)
+        for name, weights in GEOMETRIES.items()
+    }
+    # all is computed: whatever fails, fails before the first file
+    _write_infrared(ir, metadata, nu, infrared)
+    _write_raman(raman, metadata, nu, isotropic, anisotropic, signals)
     write_table(bands, metadata, BAND_HEADING, rows)
     with atomic_path(replicas) as temporary:
         np.savez_compressed(
@@ -69,7 +79,11 @@ def compute_spectra(
 
 
 def _estimator(series: TrajectorySeries, settings: SpectraSettings) -> Estimator:
-    """Refuse what the sampling cannot carry: a run too short for the resolution, a range beyond Nyquist."""
+    """Refuse an empty range, and what the sampling cannot carry: too short a run, a range beyond Nyquist."""
+    try:
+        check_range(settings)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     needed_fs = window_length_fs(settings.fwhm_cm)
     if series.length_fs < needed_fs:
         widest = math.ceil(10 * settings.fwhm_cm * needed_fs / series.length_fs) / 10
@@ -78,15 +92,10 @@ def _estimator(series: TrajectorySeries, settings: SpectraSettings) -> Estimator
             f"{settings.fwhm_cm:g}, which needs {needed_fs / 1e3:.2f} ps; run longer or set {widest:g}"
         )
     highest = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * series.sample_interval_fs)
-    if not settings.min_wavenumber_cm < settings.max_wavenumber_cm <= highest:
+    if settings.max_wavenumber_cm > highest:
         raise InputError(
-            f"spectra from {settings.min_wavenumber_cm:g} to {settings.max_wavenumber_cm:g} cm-1: give a "
-            f"rising range up to {highest:.0f}, what samples every {series.sample_interval_fs:g} fs carry"
-        )
-    if 1e7 / settings.laser_nm <= settings.max_wavenumber_cm:
-        raise InputError(
-            f"spectra.laser_nm = {settings.laser_nm:g} has less energy than max_wavenumber_cm = "
-            f"{settings.max_wavenumber_cm:g}; use a shorter wavelength"
+            f"spectra.max_wavenumber_cm = {settings.max_wavenumber_cm:g}: samples every "
+            f"{series.sample_interval_fs:g} fs carry {highest:.0f} cm-1; lower it or record more often"
         )
     if series.sample_interval_fs < series.integrator_timestep_fs * (1 - 1e-9):
         raise InputError(
@@ -127,21 +136,21 @@ def _write_infrared(path: Path, metadata: dict[str, str], nu: Array, infrared: A
 
 def _write_raman(
     path: Path, metadata: dict[str, str], nu: Array, isotropic: Array, anisotropic: Array,
-    temperature_K: float, laser_nm: float,
+    signals: dict[str, Array],
 ) -> None:  # fmt: skip
     metadata = {
         **metadata,
         "unit": f"{ACTIVITY_UNIT}; cross-section {CROSS_SECTION_UNIT}",
-        "geometry": "linear polarisation perpendicular to the scattering plane, no analyser",
+        "geometry": "linear polarisation perpendicular to the scattering plane; cross_section: no analyser, "
+        "parallel and perpendicular: behind an analyser",
     }
-    stokes = stokes_cross_section(nu, isotropic, anisotropic, temperature_K, laser_nm)
+    densities = {ISOTROPIC: isotropic, ANISOTROPIC: anisotropic, ACTIVITY: isotropic + anisotropic} | signals
     heading, columns = [WAVENUMBER], [nu]
-    for name, density in ((ISOTROPIC, isotropic), (ANISOTROPIC, anisotropic),
-                          (ACTIVITY, isotropic + anisotropic), (CROSS_SECTION, stokes)):  # fmt: skip
+    for name, density in densities.items():
         heading += [name, error_column(name)]
         columns += [density.mean(axis=0), standard_error(density)]
     write_table(path, metadata, heading, np.column_stack(columns))
-    mean = stokes.mean(axis=0)
+    mean = signals[CROSS_SECTION].mean(axis=0)
     seen = np.isfinite(mean)
     write_jcamp(
         path.with_suffix(".jdx"), "RAMAN SPECTRUM", CROSS_SECTION_UNIT, nu[seen], mean[seen], metadata

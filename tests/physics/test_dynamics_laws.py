@@ -11,6 +11,7 @@ from toy_potentials import GEOMETRIES, Toy, Well
 
 from painn_spectra.ase import PaiNNCalculator
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
+from painn_spectra.md.minima import relax, surface
 from painn_spectra.md.starts import is_linear_molecule
 from painn_spectra.md.state import (
     State,
@@ -218,3 +219,29 @@ def test_moments_of_inertia_are_those_of_ase() -> None:
     ours = torch.linalg.eigvalsh(inertia_tensor(state.positions, state.masses_amu))[0].numpy()
     assert ours == pytest.approx(np.sort(atoms.get_moments_of_inertia()), rel=1e-12)
     assert not is_linear_molecule(atoms.positions, atoms.get_masses())
+
+
+def test_a_long_bent_chain_is_not_linear() -> None:
+    """HC8OH: its O–H alone leaves the axis, and I_a/I_c = 6e-4 is still a moment to turn about."""
+    x = np.cumsum([0.0, 1.06, *[1.21, 1.37] * 3, 1.21, 1.32])  # H C₈ O | Å
+    chain = np.zeros((11, 3))
+    chain[:10, 0], chain[10] = x, [x[-1] + 0.32, 0.91, 0.0]
+    atoms = Atoms("HC8OH", chain)
+    moments = np.sort(atoms.get_moments_of_inertia())
+    assert 4e-4 < moments[0] / moments[2] < 8e-4
+    assert not is_linear_molecule(atoms.positions, atoms.get_masses())
+
+
+@pytest.mark.parametrize("symbols", ["COO", "HCCCCCCCCH"])
+def test_a_relaxed_linear_molecule_is_linear(symbols: str) -> None:
+    """Relaxation stops at forces of 1e-3 eV/Å: against 0.5 eV/Å² of a soft bend, 2 mÅ off the axis."""
+    if symbols == "COO":
+        on = surface(Toy("carbon dioxide"), np.array([6, 8, 8]))
+        shaken = GEOMETRIES["carbon dioxide"][1] + np.random.default_rng(3).normal(scale=0.05, size=(6, 3, 3))
+        geometries, _, _ = relax(on, shaken)
+    else:
+        x = np.cumsum([0.0, 1.06, *[1.21, 1.37] * 3, 1.21, 1.06])
+        off = np.random.default_rng(4).normal(scale=2e-3, size=(6, 10, 3))
+        geometries = off + x[:, None] * [1.0, 0.0, 0.0]
+    for geometry in geometries:
+        assert is_linear_molecule(geometry, Atoms(symbols).get_masses())

@@ -128,17 +128,21 @@ def test_velocity_verlet_lands_on_the_true_frequency(timestep_fs, record_steps):
         assert found == pytest.approx(centre, abs=0.5)
 
 
-def test_sum_rule():
-    """∫S dν̃ over all wavenumbers, both signs, is C(0)/c."""
-    x = np.random.default_rng(4).normal(size=(400, 2)).cumsum(axis=0)
-    correlation = autocorrelation(x)
-    window = lag_window(400, 1.0, 300.0)
-    nu, density = cosine_transform(correlation * window, 1.0, 30.0)
-    spacing = nu[1] - nu[0]
-    both_signs = 2 * density.sum() - density[0]  # the grid ends short of Nyquist or on it
-    if np.isclose(nu[-1] * LIGHT_CM_FS, 0.5):
-        both_signs -= density[-1]
-    assert both_signs * spacing * LIGHT_CM_FS == pytest.approx(correlation[0], rel=1e-10)
+@pytest.mark.parametrize(("interval_fs", "highest_cm"), [(0.5, 12000.0), (1.5, 6000.0)])
+def test_sum_rule(interval_fs, highest_cm):
+    """(2c/k_BT) ∫S dν̃ over ν̃ > 0 is ⟨Q̇²⟩/k_BT, here of closed-form velocities: about one per mode."""
+    rng = np.random.default_rng(4)
+    nu, phases = rng.uniform(150.0, 0.9 * highest_cm, 40), rng.uniform(0, 2 * np.pi, 40)
+    angles = 2 * np.pi * LIGHT_CM_FS * nu * np.arange(0, LENGTH_FS, interval_fs)[:, None] + phases
+    velocities = -2 * np.pi * LIGHT_CM_FS * nu * amplitude(nu, 300.0) * np.sin(angles)  # √amu Å/fs
+    thermal = BOLTZMANN_EV_K * 300.0 / AMU_A2_FS2_IN_EV  # amu Å²/fs²
+    est = Estimator(interval_fs, ANALYTIC_STEP_FS, 10.0, 0.0, highest_cm)
+    density = est.power_density(amplitude(nu, 300.0) * np.cos(angles) + 3.0)
+    spacing_cm = est.wavenumber_cm[1] - est.wavenumber_cm[0]
+    integral = (density.sum() - density[0] / 2) * spacing_cm  # half of the first bin lies below 0
+    directly = (velocities**2).sum(axis=1).mean() / thermal
+    assert 2 * LIGHT_CM_FS * integral / thermal == pytest.approx(directly, rel=2e-3)
+    assert directly == pytest.approx(40.0, rel=0.01)
 
 
 @pytest.mark.parametrize("n", [2200, 9001])
@@ -247,6 +251,11 @@ def test_bands_meet_at_the_minimum():
     assert first.area == pytest.approx(3 * 20 * np.sqrt(2 * np.pi), rel=0.02)
     assert first.fwhm_cm == pytest.approx(20 * np.sqrt(8 * np.log(2)), rel=0.01)
     assert np.isnan(first.area_standard_error)
+
+
+@pytest.mark.parametrize("density", [np.zeros(400), np.ones(400), np.linspace(0.0, 1.0, 400)])
+def test_spectrum_without_peaks_has_no_bands(density):
+    assert find_bands(np.arange(100.0, 500.0), np.stack([density, density])) == []
 
 
 @pytest.mark.physics
