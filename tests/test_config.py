@@ -54,14 +54,14 @@ def test_quality_sets_the_scale_and_hand_set_values_win(quality):
         ({"molecules": [{"name": "a"}, {"name": "a"}]}, ["repeat"]),
         ({"molecules": [{"name": "a", "labels_from": "b"}]}, ["molecules.a.labels_from", "'b'"]),
         ({"molecules": [{"name": "a", "model_from": "a"}]}, ["molecules.a.model_from"]),
-        ({"molecules": ONE, "md": {"timestep_fs": 2.0}}, ["md.timestep_fs", "8 steps", "use at most 1.04"]),
+        ({"molecules": ONE, "md": {"timestep_fs": 2.0}}, ["md.timestep_fs", "8 steps", "use at most 0.96"]),
         (
             {"molecules": ONE, "md": {"timestep_fs": 1.2}, "spectra": {"max_wavenumber_cm": 1200}},
-            ["md.timestep_fs", "4000 cm-1", "use at most 1.04"],
+            ["md.timestep_fs", "4300 cm-1", "use at most 0.96"],
         ),
         (
             {"molecules": ONE, "md": {"record_interval_steps": 16}, "spectra": {"max_wavenumber_cm": 1200}},
-            ["record_interval_steps", "every 8 fs", "4000 cm-1", "5 steps"],
+            ["record_interval_steps", "every 8 fs", "4300 cm-1", "4 steps"],
         ),
         (
             {"molecules": ONE, "md": {"record_interval_steps": 5}, "spectra": {"max_wavenumber_cm": 4500}},
@@ -88,7 +88,7 @@ def test_quality_sets_the_scale_and_hand_set_values_win(quality):
         ),
         (
             {"molecules": ONE, "md": {"record_interval_steps": 9}},
-            ["record_interval_steps", "Nyquist", "5 steps"],
+            ["record_interval_steps", "Nyquist", "4 steps"],
         ),
         ({"molecules": ONE, "md": {"production_ps": 1.0}}, ["fwhm_cm = 10", "lengthen the run"]),
         ({"molecules": ONE, "md": {"n_replicas": 0}}, ["md.n_replicas = 0"]),
