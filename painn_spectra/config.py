@@ -83,7 +83,7 @@ class PretrainSettings(Settings):
 
     n_frames: Annotated[int, Field(ge=0)] = 3000
     temperature_K: Positive = 500.0
-    epochs: Count = 40
+    epochs: Count = 50
     learning_rate: Positive = 1e-3
 
 
@@ -102,7 +102,7 @@ class LossWeights(Settings):
     energy: NonNegative = 0.01
     forces: NonNegative = 1.0
     dipole: NonNegative = 0.1
-    polarizability: NonNegative = 0.1
+    polarizability: NonNegative = 0.25
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
@@ -117,9 +117,9 @@ class TrainSettings(Settings):
     """Training of one ensemble member."""
 
     members: Count = 1
-    epochs: Count = 350
+    epochs: Count = 200
     batch_size: Count = 8
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 5e-4
     schedule: Literal["cosine", "plateau"] = "cosine"
     weight_decay: NonNegative = 0.01
     plateau_patience_epochs: Count = 15
@@ -170,7 +170,7 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {},
     "standard": {
         "model": {"n_features": 128},
-        "train": {"epochs": 1500, "pretrain": {"n_frames": 4000, "epochs": 60}},
+        "train": {"epochs": 600, "pretrain": {"n_frames": 4000, "epochs": 60}},
         "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},
     },
     "paper": {
