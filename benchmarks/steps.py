@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from ase import Atoms, units
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 
 from painn_spectra import keys
@@ -58,7 +56,6 @@ def with_ase(potential: torch.nn.Module, frames: Frames) -> Callable[[], None]:
     """The same by ASE's integrator and our calculator, one replica."""
     atoms = Atoms(frames.numbers[0], frames.positions[0])
     atoms.calc = PaiNNCalculator(potential, dtype=torch.float32)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=10, rng=np.random.default_rng(0))
     dynamics = VelocityVerlet(atoms, 0.1 * units.fs)
 
     def run() -> None:
