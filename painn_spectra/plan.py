@@ -38,7 +38,8 @@ STAGE_VERSION = {
     "report": 1,
 }
 
-BLOCK_REPLICAS = 8  # of md/run.py: replicas that one core propagates together; here without torch
+# replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
+BLOCK_REPLICAS = 8
 
 
 class PretrainLabelsStage(Settings):

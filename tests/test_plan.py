@@ -197,9 +197,3 @@ def test_an_edit_reaches_its_own_stages_only(path):
     value, expected = EDITS[path]
     before, after = planned("", None), planned(path, value)
     assert {name for name in before if before[name] != after[name]} == expected | {"report"}  # shows them all
-
-
-def test_a_core_takes_as_many_replicas_as_dynamics_puts_in_a_block():
-    from painn_spectra.md import run
-
-    assert plan.BLOCK_REPLICAS == run.BLOCK_REPLICAS

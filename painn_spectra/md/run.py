@@ -26,13 +26,12 @@ from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.device import pick_device
-from painn_spectra.plan import STAGE_VERSION
+from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
 from painn_spectra.progress import Progress
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-BLOCK_REPLICAS = 8  # on a CPU, however many threads: the same numbers come out on one core and on eight
 WITHOUT_INFLUENCE = {"production_ps", "checkpoint_interval_ps", "device"}  # on the samples' values
 
 
