@@ -1,6 +1,5 @@
 """Tables of the results folder: read from CSV or JSON, shown as text or HTML."""
 
-import csv
 import html
 import json
 import math
@@ -8,24 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from painn_spectra.spectra.csv_files import read_table
+
 Row = Mapping[str, Any]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file with a heading; `#` lines before it are comments. No file, no rows."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(line for line in stream if not line.startswith("#")))
+    """Rows of a CSV file with a heading. No file, no rows."""
+    return read_table(path)[1] if path.is_file() else []
 
 
 def read_notes(path: Path) -> dict[str, str]:
     """The `# key: value` lines of a CSV file. No file, no notes."""
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    parted = (line[1:].partition(": ") for line in lines if line.startswith("#"))
-    return {key.strip(): value for key, colon, value in parted if colon}
+    return read_table(path)[0] if path.is_file() else {}
 
 
 def read_object(path: Path) -> dict[str, Any]:
