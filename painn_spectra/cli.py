@@ -32,6 +32,33 @@ def positive(text: str) -> int:
     return number
 
 
+def conformers(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import ConformersStage
+    from painn_spectra.sampling.conformers import find_conformers
+
+    s = parse_settings(ConformersStage, a.settings)
+    find_conformers(a.output, s.structure, s.charge, s.multiplicity, s.sampling)
+
+
+def sample(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import SampleStage
+    from painn_spectra.sampling.first_set import sample_geometries
+
+    s = parse_settings(SampleStage, a.settings)
+    sample_geometries(a.conformers, a.geometries, s.sampling, a.threads)
+
+
+def sample_model(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import SampleModelStage
+    from painn_spectra.sampling.model_batch import sample_model as run
+
+    s = parse_settings(SampleModelStage, a.settings)
+    run(a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads)
+
+
 def gather(a: Arguments) -> None:
     from painn_spectra.config import DatasetSettings, parse_settings
     from painn_spectra.dataset import gather_labels
@@ -42,7 +69,7 @@ def gather(a: Arguments) -> None:
 def label_pretraining(a: Arguments) -> None:
     from painn_spectra.config import parse_settings
     from painn_spectra.plan import PretrainLabelsStage
-    from painn_spectra.sampling import label_pretraining as run
+    from painn_spectra.sampling.pretraining import label_pretraining as run
 
     s = parse_settings(PretrainLabelsStage, a.settings)
     run(a.dataset, a.split, a.output, s.pretrain, s.charge, s.multiplicity, a.threads)
@@ -151,8 +178,11 @@ def parser() -> Parser:
             command.add_argument(path, type=Path, metavar=path.upper())
         return command
 
+    add(conformers, "minima of the molecule that a structure names", "output")
     add(gather, "check and split labelled frames", "labels", "dataset", "split")
     threaded = [
+        add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
+        add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
     ]

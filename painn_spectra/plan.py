@@ -19,6 +19,7 @@ from painn_spectra.config import (
     Molecule,
     Positive,
     PretrainSettings,
+    SamplingSettings,
     Settings,
     TrainSettings,
 )
@@ -27,6 +28,9 @@ from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
 # raise a number when a stage gives other results for the same settings: its jobs then run again
 STAGE_VERSION = {
+    "conformers": 1,
+    "sample": 1,
+    "sample-model": 1,
     "gather": 1,
     "label-pretraining": 1,
     "pretrain": 1,
@@ -40,6 +44,28 @@ STAGE_VERSION = {
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
 BLOCK_REPLICAS = 8
+
+
+class ConformersStage(Settings):
+    """Settings of `painn-spectra conformers`."""
+
+    structure: str | None = None
+    charge: int = 0
+    multiplicity: Count = 1
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class SampleStage(Settings):
+    """Settings of `painn-spectra sample`; charge and multiplicity stand in the file of conformers."""
+
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class SampleModelStage(Settings):
+    """Settings of `painn-spectra sample-model`: one batch of geometries from the model's own dynamics."""
+
+    sampling: SamplingSettings = SamplingSettings()
+    round_number: Count = 1
 
 
 class PretrainLabelsStage(Settings):
@@ -133,12 +159,33 @@ def check_plan(config: Config) -> list[str]:
     return list(dict.fromkeys(warnings))
 
 
-def stage_settings(config: Config, stage: str, name: str = "", member: int = 0, dynamics: str = "") -> str:
+def stage_settings(
+    config: Config,
+    stage: str,
+    name: str = "",
+    member: int = 0,
+    dynamics: str = "",
+    round_number: int = 1,
+) -> str:
     """JSON for `--settings` of `stage` on the entry `name`: what the stage uses, defaults spelled out."""
     molecule = entry(config, name)
     train, model = config.train, config.model.model_dump()
     used: dict[str, Any]
     match stage:
+        case "conformers":
+            used = {
+                "structure": molecule.structure,
+                "charge": molecule.charge,
+                "multiplicity": molecule.multiplicity,
+                "sampling": config.sampling.model_dump(include={"n_embeddings", "seed"}),
+            }
+        case "sample":
+            used = {"sampling": config.sampling.model_dump(include=_FIRST_SET)}
+        case "sample-model":
+            used = {
+                "sampling": config.sampling.model_dump(include=_MODEL_BATCH),
+                "round_number": round_number,
+            }
         case "gather":
             used = config.dataset.model_dump()
         case "label-pretraining":
@@ -172,6 +219,9 @@ def stage_settings(config: Config, stage: str, name: str = "", member: int = 0, 
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
 
+
+_FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
+_MODEL_BATCH = {"frames_per_round", "model_temperatures_K", "interval_fs", "seed"}
 
 # what pretraining does not use: its epochs and rate are its own, its schedule is fixed
 _LABELLING = {"n_frames", "temperature_K"}

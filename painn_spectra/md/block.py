@@ -22,7 +22,7 @@ from painn_spectra.md.segments import (
     restore,
     write_segment,
 )
-from painn_spectra.md.starts import bonds
+from painn_spectra.md.bonds import bonds
 from painn_spectra.md.state import (
     State,
     centred,
