@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from rdkit.Chem import rdDistGeom
 
 from painn_spectra.config import SamplingSettings
+from painn_spectra.conformers import weighted_conformers
 from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, output_lock
 from painn_spectra.md.bonds import bonds
-from painn_spectra.md.minima import relax
-from painn_spectra.md.starts import weighted_conformers
 from painn_spectra.molecules import Structure, also_an_ase_name, is_chiral, read_structure
 from painn_spectra.reference import xtb
+from painn_spectra.relaxation import relax
 from painn_spectra.sampling.screening import distinct, fingerprints
 from painn_spectra.sampling.surfaces import mmff_surface, xtb_surface
 
@@ -64,7 +64,7 @@ def find_conformers(
 def conformers(
     structure: Structure, charge: int, multiplicity: int, settings: SamplingSettings
 ) -> tuple[list[dict[str, Any]], str]:
-    """Conformers as `md.starts.weighted_conformers` describes them, and the method that relaxed them.
+    """Conformers as `weighted_conformers` describes them, and the method that relaxed them.
 
     ETKDGv3 geometries (Wang, Witek, Landrum, Riniker 2020, doi:10.1021/acs.jcim.0c00025) are relaxed by MMFF94,
     copies dropped, and relaxed by GFN2-xTB. The geometry of a file is one more start. The mirror image of each

@@ -25,7 +25,7 @@ def amplitudes(wavenumbers_cm: Array, temperature_K: float) -> Array:
     return np.sqrt(variance / AMU_A2_FS2_IN_EV)
 
 
-def displaced(
+def thermal_displacements(
     hessian: Array,
     positions: Array,
     masses_amu: Array,

@@ -8,13 +8,13 @@ import numpy as np
 from ase.data import atomic_masses
 
 from painn_spectra.config import SamplingSettings
+from painn_spectra.derivatives import displaced, hessian_of
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock
-from painn_spectra.md.minima import hessian
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.reference import xtb
 from painn_spectra.sampling.conformers import read_conformers
-from painn_spectra.sampling.displacements import displaced
+from painn_spectra.sampling.displacements import thermal_displacements
 from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.surfaces import xtb_surface
@@ -55,8 +55,9 @@ def sample_geometries(conformers: Path, geometries: Path, settings: SamplingSett
         per_conformer = math.ceil(SPARE * n_modes / len(minima))
         for number, minimum in enumerate(minima if n_modes else []):
             rng = np.random.default_rng((settings.seed, 1_000_000 + number))  # trajectories have other seeds
-            positions = displaced(
-                hessian(on, minimum), minimum, atomic_masses[numbers], settings.temperature_K, per_conformer, rng
+            hessian = hessian_of(on(displaced(minimum))[1])
+            positions = thermal_displacements(
+                hessian, minimum, atomic_masses[numbers], settings.temperature_K, per_conformer, rng
             )
             groups.append(Group(f"modes-{number}", settings.temperature_K, minimum, positions))
         write_selection(geometries, numbers, groups, settings.n_frames, "temperature_K")

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.md.minima import Surface
 from painn_spectra.reference import xtb
+from painn_spectra.relaxation import Surface
 from painn_spectra.units import KCAL_MOL_EV
 
 Array = NDArray[np.float64]
