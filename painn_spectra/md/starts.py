@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.data import covalent_radii
 from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.alignment import matching_orders, unique_geometries
-from painn_spectra.md.minima import hessian, relax, surface, wavenumbers
+from painn_spectra.md.bonds import bonds
+from painn_spectra.md.minima import Surface, hessian, relax, surface, wavenumbers
 from painn_spectra.md.state import inertia_tensor, is_linear
 from painn_spectra.units import BOLTZMANN_EV_K
 
@@ -20,7 +20,6 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 N_FRAMES = 24  # labelled geometries to relax
-BOND_FACTOR = 1.3  # atoms closer than this many sums of covalent radii are bonded
 
 
 def find_starts(
@@ -51,9 +50,22 @@ def find_starts(
 
     # a finite sample may miss one of two mirror images; an achiral molecule merges with its own
     both, energies = np.concatenate([minima, -minima]), np.concatenate([energies, energies])
+    conformers = weighted_conformers(on, numbers, masses_amu, both, energies, temperature_K)
+    weights = np.array([conformer["weight"] for conformer in conformers])
+    return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
+
+
+def weighted_conformers(
+    on: Surface, numbers: Integers, masses_amu: Array, minima: Array, energies: Array, temperature_K: float
+) -> list[dict[str, Any]]:
+    """The distinct ones of `minima` (n, n_atoms, 3) | Å, lowest energy first, with their classical weights.
+
+    Exchange of like atoms and rotation make no new conformer, reflection does; a saddle point is none. Returns
+    [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}].
+    """
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
-    unique = unique_geometries(both, energies, kinds)
-    minima, energies = both[unique], energies[unique]
+    unique = unique_geometries(minima, energies, kinds)
+    minima, energies = minima[unique], energies[unique]
     linear = is_linear_molecule(minima[0], masses_amu)
     modes = [wavenumbers(hessian(on, r), r, masses_amu, linear) for r in minima]
 
@@ -63,7 +75,7 @@ def find_starts(
         minima, energies, modes = minima[chosen], energies[chosen], [modes[i] for i in chosen]
     symmetry = [len(matching_orders(r, r, kinds)) for r in minima]
     weights = classical_weights(minima, energies, modes, symmetry, masses_amu, temperature_K)
-    conformers = [
+    return [
         {
             "energy_eV": float(energy),
             "weight": float(weight),
@@ -73,7 +85,6 @@ def find_starts(
         }
         for energy, weight, number, nus, r in zip(energies, weights, symmetry, modes, minima, strict=True)
     ]
-    return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
 
 
 def diverse(frames: Array, n_wanted: int) -> list[int]:
@@ -85,15 +96,6 @@ def diverse(frames: Array, n_wanted: int) -> list[int]:
         gap = np.minimum(gap, np.linalg.norm(distances - distances[chosen[-1]], axis=1))
         chosen.append(int(gap.argmax()))
     return chosen
-
-
-def bonds(numbers: Integers, positions: Array) -> tuple[tuple[int, int], ...]:
-    """Bonded pairs of a geometry, by covalent radii."""
-    i, j = np.triu_indices(len(numbers), 1)
-    lengths = np.linalg.norm(positions[i] - positions[j], axis=1)  # (n_pairs,) | Å
-    limit = BOND_FACTOR * (covalent_radii[numbers[i]] + covalent_radii[numbers[j]])
-    near = lengths < limit
-    return tuple(zip(i[near].tolist(), j[near].tolist(), strict=True))
 
 
 def is_linear_molecule(positions: Array, masses_amu: Array) -> bool:
