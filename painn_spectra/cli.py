@@ -63,7 +63,18 @@ def gather(a: Arguments) -> None:
     from painn_spectra.config import DatasetSettings, parse_settings
     from painn_spectra.dataset import gather_labels
 
-    gather_labels(a.labels, a.dataset, a.split, parse_settings(DatasetSettings, a.settings))
+    settings = parse_settings(DatasetSettings, a.settings)
+    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures)
+
+
+def label(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.labelling import label_chunk
+    from painn_spectra.plan import LabelStage
+
+    label_chunk(
+        a.geometries, a.labels, a.failures, parse_settings(LabelStage, a.settings), a.store, a.threads
+    )
 
 
 def label_pretraining(a: Arguments) -> None:
@@ -178,9 +189,17 @@ def parser() -> Parser:
             command.add_argument(path, type=Path, metavar=path.upper())
         return command
 
+    gathering = add(gather, "check, join and split labelled frames", "dataset", "split")
+    gathering.add_argument("labels", nargs="+", type=Path, metavar="LABELS")
+    gathering.add_argument("--previous", nargs=2, type=Path, metavar=("DATASET", "SPLIT"))
+    gathering.add_argument(
+        "--failures", nargs="*", type=Path, default=[], metavar="JSON", help="of labelling"
+    )
+    labelling = add(label, "labels of one chunk of geometries", "geometries", "labels", "failures")
+    labelling.add_argument("--store", type=Path, required=True, metavar="DIR", help="labels computed so far")
     add(conformers, "minima of the molecule that a structure names", "output")
-    add(gather, "check and split labelled frames", "labels", "dataset", "split")
     threaded = [
+        labelling,
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
         add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
