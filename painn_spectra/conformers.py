@@ -24,8 +24,8 @@ def weighted_conformers(
 ) -> list[dict[str, Any]]:
     """The distinct ones of `minima` (n, n_atoms, 3) | Å, lowest energy first, with their classical weights.
 
-    Exchange of like atoms and rotation make no new conformer, reflection does; a saddle point is none. Returns
-    [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}], JSON-able.
+    Exchange of like atoms and rotation make no new conformer, reflection does; a saddle point is none.
+    Returns [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}], JSON-able.
     """
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
     unique = unique_geometries(minima, energies, kinds)

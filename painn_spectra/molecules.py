@@ -38,7 +38,7 @@ class Structure:
 
 
 def read_structure(source: str | None, charge: int = 0, multiplicity: int = 1) -> Structure:
-    """The molecule that `source` names: an existing file wins, then a SMILES that parses, then an ASE g2 name.
+    """The molecule that `source` names: an existing file wins, then a SMILES that parses, then an ASE name.
 
     So 'CO' is the SMILES of methanol; ASE's carbon monoxide is written [C-]#[O+]. 'H2O' and 'CH3CH2OH' are no
     SMILES (a bare H is none) and are ASE's. Raises InputError naming the value, the reason and the fix.
@@ -56,8 +56,8 @@ def read_structure(source: str | None, charge: int = 0, multiplicity: int = 1) -
         found = _from_positions(text, "ASE name", ase_molecule(text), charge, multiplicity)
     else:
         raise InputError(
-            f"structure = {text!r}: is neither a file, nor a SMILES that parses{_reason(text)}, nor a name that "
-            "ASE knows; correct it"
+            f"structure = {text!r}: is no file, no SMILES that parses{_reason(text)} and no name that ASE "
+            "knows; correct it"
         )
     check_electrons([int(z) for z in found.numbers], charge, multiplicity, text)
     if len(found.numbers) < 2:
@@ -96,8 +96,8 @@ def _reason(text: str) -> str:
 def _from_smiles(text: str, graph: Any, charge: int) -> Structure:
     if len(Chem.GetMolFrags(graph)) > 1:
         raise InputError(
-            f"structure = {text!r}: has {len(Chem.GetMolFrags(graph))} molecules; spectra are of one molecule, "
-            "remove the part behind the dot"
+            f"structure = {text!r}: has {len(Chem.GetMolFrags(graph))} molecules; spectra are of one, "
+            "remove what the dot separates"
         )
     if any(atom.GetAtomicNum() == 0 for atom in graph.GetAtoms()):
         raise InputError(f"structure = {text!r}: '*' is no element; replace it")
@@ -123,8 +123,8 @@ def _with_stereo(text: str, graph: Any) -> Any:
         different = {min(name, mirror_smiles(isomer)) for name, isomer in zip(names, isomers, strict=True)}
     if len(different) > 1:
         raise InputError(
-            f"structure = {text!r}: leaves the stereo open, {len(different)} molecules of different spectra fit; "
-            f"write one of them, for example {min(names)!r}"
+            f"structure = {text!r}: leaves the stereo open, {len(different)} molecules with different "
+            f"spectra fit; write one of them, for example {min(names)!r}"
         )
     return isomers[int(np.argmin(names))]
 

@@ -66,9 +66,9 @@ def conformers(
 ) -> tuple[list[dict[str, Any]], str]:
     """Conformers as `weighted_conformers` describes them, and the method that relaxed them.
 
-    ETKDGv3 geometries (Wang, Witek, Landrum, Riniker 2020, doi:10.1021/acs.jcim.0c00025) are relaxed by MMFF94,
-    copies dropped, and relaxed by GFN2-xTB. The geometry of a file is one more start. The mirror image of each
-    conformer is a conformer too unless the bond graph is chiral: then it is another molecule.
+    ETKDGv3 geometries (Wang, Witek, Landrum, Riniker 2020, doi:10.1021/acs.jcim.0c00025) are relaxed by
+    MMFF94, copies dropped, and relaxed by GFN2-xTB. The geometry of a file is one more start. The mirror
+    image of each conformer is a conformer too unless the bond graph is chiral: then it is another molecule.
     """
     numbers, graph = structure.numbers, structure.graph
     starts, cheap = embedded(structure, settings)
@@ -87,11 +87,12 @@ def conformers(
     kept = converged & np.array([bonds(numbers, r) == wanted for r in relaxed])
     if not kept.any():
         raise InputError(
-            f"structure = {structure.source!r}: none of {len(starts)} geometries relaxes to a {method} minimum "
-            "with its bonds; check structure, charge and multiplicity"
+            f"structure = {structure.source!r}: none of {len(starts)} geometries relaxes to a {method} "
+            "minimum with its bonds; check structure, charge and multiplicity"
         )
     if not kept.all():
-        print(f"{structure.source}: {(~kept).sum()} of {len(starts)} starts reacted or did not converge, left out")
+        n_lost = int((~kept).sum())
+        print(f"{structure.source}: {n_lost} of {len(starts)} starts reacted or did not converge, left out")
     minima, energies = relaxed[kept], energies[kept]
     if graph is not None and not is_chiral(graph):
         minima, energies = np.concatenate([minima, -minima]), np.concatenate([energies, energies])
@@ -103,7 +104,7 @@ def embedded(structure: Structure, settings: SamplingSettings) -> tuple[Array, A
     """Different starting geometries (n, n_atoms, 3) | Å, and the MMFF94 surface or None."""
     own = structure.positions[None] if structure.positions is not None else None
     if structure.graph is None:
-        _warn(f"structure = {structure.source}: RDKit finds no valence structure; only its own geometry is relaxed")
+        _warn(f"structure = {structure.source}: RDKit finds no valences; only its own geometry is relaxed")
         assert own is not None
         return own, None
     graph = structure.graph

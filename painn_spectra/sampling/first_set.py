@@ -23,7 +23,9 @@ from painn_spectra.sampling.trajectories import xtb_trajectory
 SPARE = 1.1  # frames made for each one wanted: some are dropped
 
 
-def sample_geometries(conformers: Path, geometries: Path, settings: SamplingSettings, threads: int = 1) -> None:
+def sample_geometries(
+    conformers: Path, geometries: Path, settings: SamplingSettings, threads: int = 1
+) -> None:
     """Stage: write up to `settings.n_frames` different, intact geometries.
 
     Trajectory k (`seed` "xtb-<k>", from 1) starts at conformer k modulo their number; there are at least as
@@ -31,7 +33,7 @@ def sample_geometries(conformers: Path, geometries: Path, settings: SamplingSett
     result does not depend on `threads`; a killed run goes on with the trajectories that are missing.
     """
     if not xtb.available():
-        raise InputError("sample needs tblite, which is not installed here; pip install tblite, or bring labels")
+        raise InputError("sample needs tblite, which is not installed; pip install tblite, or bring labels")
     frames = read_conformers(conformers)
     numbers = frames[0].numbers.astype(np.int64)
     charge, multiplicity = int(frames[0].info["charge"]), int(frames[0].info["multiplicity"])
@@ -47,9 +49,10 @@ def sample_geometries(conformers: Path, geometries: Path, settings: SamplingSett
              settings.interval_fs, per_trajectory, (settings.seed, k))
             for k in range(n_trajectories)
         ]  # fmt: skip
+        trajectories = scatter(xtb_trajectory, arguments, parts, threads, "GFN2-xTB dynamics")
         groups = [
             Group(f"xtb-{k + 1}", settings.temperature_K, minima[k % len(minima)], positions)
-            for k, positions in enumerate(scatter(xtb_trajectory, arguments, parts, threads, "GFN2-xTB dynamics"))
+            for k, positions in enumerate(trajectories)
         ]
         on = xtb_surface(numbers, charge, multiplicity)
         per_conformer = math.ceil(SPARE * n_modes / len(minima))

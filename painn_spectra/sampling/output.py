@@ -37,27 +37,28 @@ def write_selection(
     setting: that of the temperature, for a message. known: geometries (n, n_atoms, 3) | Å not to repeat.
     """
     whole = [intact(numbers, group.conformer, group.positions) for group in groups]
-    for temperature_K in sorted({group.temperature_K for group in groups}):
-        masks = [mask for mask, group in zip(whole, groups, strict=True) if group.temperature_K == temperature_K]
-        n_all = sum(len(mask) for mask in masks)
-        check_losses(n_all - sum(int(mask.sum()) for mask in masks), n_all, temperature_K, setting)
+    for T in sorted({group.temperature_K for group in groups}):
+        mask = np.concatenate([m for m, group in zip(whole, groups, strict=True) if group.temperature_K == T])
+        check_losses(int((~mask).sum()), len(mask), T, setting)
     kept = [group.positions[mask] for group, mask in zip(groups, whole, strict=True)]
     order = interleaved([len(positions) for positions in kept])
     if not order:
-        raise InputError(f"{path}: no geometry was made; raise sampling.n_frames or sampling.frames_per_round")
+        raise InputError(f"{path}: no geometry was made; raise sampling.n_frames")
     positions = np.array([kept[group][k] for group, k in order])  # (n, n_atoms, 3) | Å
     old = fingerprints(numbers, known) if known is not None and len(known) else None
     different = distinct(fingerprints(numbers, positions), old)
     frames = []
     for k in different[:n_wanted]:
         group = groups[order[k][0]]
-        frames.append(Atoms(numbers, positions[k], info={"seed": group.seed, "temperature_K": group.temperature_K}))
+        info = {"seed": group.seed, "temperature_K": group.temperature_K}
+        frames.append(Atoms(numbers, positions[k], info=info))
     with atomic_path(path) as temporary:
         write(temporary, frames, format="extxyz")
     n_made = sum(len(mask) for mask in whole)
     print(
-        f"{path}: {len(frames)} frames of {len(groups)} groups; of {n_made} made, {n_made - len(order)} had reacted "
-        f"or flown apart, {len(order) - len(different)} resembled others, {len(different) - len(frames)} to spare"
+        f"{path}: {len(frames)} frames of {len(groups)} groups; of {n_made} made, {n_made - len(order)} had "
+        f"reacted or flown apart, {len(order) - len(different)} resembled others, "
+        f"{len(different) - len(frames)} were to spare"
     )
     if len(frames) < n_wanted:
-        print(f"{path}: {n_wanted} frames were asked for; a longer sampling.interval_fs gives more different ones")
+        print(f"{path}: {n_wanted} were asked for; a longer sampling.interval_fs gives more different ones")

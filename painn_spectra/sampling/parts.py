@@ -1,4 +1,4 @@
-"""Jobs that each make an array, on several processes; a killed stage goes on with the ones that are missing."""
+"""Jobs that each make an array, on several processes; a killed stage goes on with those that are missing."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,7 +23,11 @@ def prepare_worker() -> None:
 
 
 def scatter(
-    job: Callable[..., np.ndarray], arguments: Sequence[tuple[Any, ...]], parts: Path, threads: int, label: str
+    job: Callable[..., np.ndarray],
+    arguments: Sequence[tuple[Any, ...]],
+    parts: Path,
+    threads: int,
+    label: str,
 ) -> list[np.ndarray]:
     """`job(*a)` for every a in `arguments`, in their order; `parts` is a folder that `files.open_parts` made.
 
@@ -43,8 +47,8 @@ def scatter(
                     progress.advance()
             except BrokenProcessPool:
                 raise InputError(
-                    f"a worker of the {label} ended without a word, memory may be short; run the stage again, it "
-                    "goes on where it stopped, with fewer --threads"
+                    f"a worker of the {label} ended without a word, memory may be short; run the stage "
+                    "again, it goes on where it stopped, with fewer --threads"
                 ) from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)

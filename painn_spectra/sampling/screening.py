@@ -47,9 +47,8 @@ def distinct(prints: Array, known: Array | None = None) -> list[int]:
 def intact(numbers: Integers, conformer: Array, frames: Array) -> NDArray[np.bool_]:
     """Whether each frame (n, n_atoms, 3) | Å still has the bonds of its conformer (n_atoms, 3), (n,)."""
     i, j = np.triu_indices(len(numbers), 1)
-    bonded = np.zeros(len(i), bool)
-    pairs = bonds(numbers, conformer)
-    bonded[[k for k, pair in enumerate(zip(i.tolist(), j.tolist(), strict=True)) if pair in set(pairs)]] = True
+    pairs = set(bonds(numbers, conformer))
+    bonded = np.array([pair in pairs for pair in zip(i.tolist(), j.tolist(), strict=True)])  # (n_pairs,)
     rest = np.linalg.norm(conformer[i] - conformer[j], axis=1)  # (n_pairs,) | Å
     lengths = np.linalg.norm(frames[:, i] - frames[:, j], axis=2)  # (n, n_pairs) | Å
     near = FORMED_FACTOR * (covalent_radii[numbers[i]] + covalent_radii[numbers[j]])
