@@ -70,11 +70,11 @@ def also_an_ase_name(structure: Structure) -> str | None:
     if structure.kind != "SMILES" or structure.source not in g2.names:
         return None
     meant, other = Atoms(structure.numbers), ase_molecule(structure.source)
-    if meant.symbols.formula.format("hill") == other.symbols.formula.format("hill"):
+    if len(other) == 1 or f"{meant.symbols.formula:hill}" == f"{other.symbols.formula:hill}":
         return None
     return (
-        f"structure = {structure.source!r} is read as SMILES, {meant.symbols.formula:hill}; for ASE's "
-        f"{other.symbols.formula:hill} of this name write another SMILES or an xyz file"
+        f"structure = {structure.source!r} is read as SMILES, {meant.symbols.formula:hill}; for the "
+        f"{other.symbols.formula:hill} that ASE calls so write another SMILES or name an xyz file"
     )
 
 
