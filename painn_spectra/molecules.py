@@ -119,8 +119,9 @@ def _with_stereo(text: str, graph: Any) -> Any:
     options = StereoEnumerationOptions(onlyUnassigned=True, unique=True, maxIsomers=16)
     with rdBase.BlockLogs():
         isomers = list(EnumerateStereoisomers(graph, options=options))
-        names = [Chem.MolToSmiles(Chem.RemoveHs(isomer)) for isomer in isomers]
-        different = {min(name, mirror_smiles(isomer)) for name, isomer in zip(names, isomers, strict=True)}
+    names = [canonical_smiles(isomer) for isomer in isomers]
+    mirrored = [canonical_smiles(isomer, mirrored=True) for isomer in isomers]
+    different = {min(pair) for pair in zip(names, mirrored, strict=True)}
     if len(different) > 1:
         raise InputError(
             f"structure = {text!r}: leaves the stereo open, {len(different)} molecules with different "
@@ -129,18 +130,23 @@ def _with_stereo(text: str, graph: Any) -> Any:
     return isomers[int(np.argmin(names))]
 
 
-def mirror_smiles(graph: Any) -> str:
-    """Canonical SMILES of the mirror image."""
-    mirror = Chem.RWMol(Chem.RemoveHs(graph))
-    for atom in mirror.GetAtoms():
-        atom.InvertChirality()
-    return Chem.MolToSmiles(Chem.MolFromSmiles(Chem.MolToSmiles(mirror)))
-
-
 def is_chiral(graph: Any) -> bool:
-    """Whether the mirror image is another molecule, by the stereo centres of the bond graph."""
+    """Whether the mirror image is another molecule, by the stereo centres of the bond graph.
+
+    Axes and helices, which have none, turn into their mirror images, or else have the same spectrum.
+    """
+    return canonical_smiles(graph) != canonical_smiles(graph, mirrored=True)
+
+
+def canonical_smiles(graph: Any, mirrored: bool = False) -> str:
+    """One text for one molecule with its stereo, or for its mirror image."""
     with rdBase.BlockLogs():
-        return Chem.MolToSmiles(Chem.RemoveHs(graph)) != mirror_smiles(graph)
+        copy = Chem.RWMol(Chem.RemoveHs(graph))
+        for atom in copy.GetAtoms() if mirrored else ():
+            atom.InvertChirality()
+        text = Chem.MolToSmiles(copy)
+        again = Chem.MolFromSmiles(text)  # a text of odd valences may not be read again
+    return Chem.MolToSmiles(again) if again is not None else text
 
 
 def _from_file(text: str, charge: int, multiplicity: int) -> Structure:

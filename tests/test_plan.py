@@ -68,8 +68,14 @@ def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
 
 def test_stages_read_back_what_they_are_told():
     config = config_of(
-        {"name": "a", "structure": "CCO", "charge": 1, "multiplicity": 2, "isotopes": {2: 2.014},
-         "temperature_K": 250},
+        {
+            "name": "a",
+            "structure": "CCO",
+            "charge": 1,
+            "multiplicity": 2,
+            "isotopes": {2: 2.014},
+            "temperature_K": 250,
+        },
         sampling={"n_embeddings": 9, "n_frames": 30, "frames_per_round": 8},
         dataset={"split_seed": 7},
         spectra={"fwhm_cm": 20},

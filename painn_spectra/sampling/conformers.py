@@ -21,7 +21,7 @@ from painn_spectra.md.bonds import bonds
 from painn_spectra.molecules import Structure, also_an_ase_name, is_chiral, read_structure
 from painn_spectra.reference import xtb
 from painn_spectra.relaxation import relax
-from painn_spectra.sampling.screening import distinct, fingerprints
+from painn_spectra.sampling.screening import SAME_MINIMUM_A, distinct, fingerprints
 from painn_spectra.sampling.surfaces import mmff_surface, xtb_surface
 
 Array = NDArray[np.float64]
@@ -122,7 +122,7 @@ def embedded(structure: Structure, settings: SamplingSettings) -> tuple[Array, A
     if surface is not None:
         geometries, energies, _ = relax(surface, geometries)
         geometries = geometries[np.argsort(energies, kind="stable")]
-    geometries = geometries[distinct(fingerprints(structure.numbers, geometries))]
+    geometries = geometries[distinct(fingerprints(structure.numbers, geometries), SAME_MINIMUM_A)]
     return (geometries if own is None else np.concatenate([own, geometries])), surface
 
 

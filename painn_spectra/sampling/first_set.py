@@ -20,6 +20,7 @@ from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.surfaces import xtb_surface
 from painn_spectra.sampling.trajectories import xtb_trajectory
 
+CURE = "check structure, charge and multiplicity"
 SPARE = 1.1  # frames made for each one wanted: some are dropped
 
 
@@ -63,5 +64,5 @@ def sample_geometries(
                 hessian, minimum, atomic_masses[numbers], settings.temperature_K, per_conformer, rng
             )
             groups.append(Group(f"modes-{number}", settings.temperature_K, minimum, positions))
-        write_selection(geometries, numbers, groups, settings.n_frames, "temperature_K")
+        write_selection(geometries, numbers, groups, settings.n_frames, "temperature_K", CURE)
         shutil.rmtree(parts)

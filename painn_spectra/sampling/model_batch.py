@@ -25,6 +25,7 @@ from painn_spectra.sampling.parts import scatter
 
 Array = NDArray[np.float64]
 
+CURE = "train longer, or raise sampling.n_frames: the model does not hold the molecule together"
 TIMESTEP_FS = 1.0  # geometries are wanted, no spectra
 FRICTION_PER_PS = 10.0
 EQUILIBRATION_PS = 1.0
@@ -75,7 +76,7 @@ def sample_model(
             for replica, positions in enumerate(block)
         ]
         write_selection(
-            geometries, numbers, groups, settings.frames_per_round, "model_temperatures_K", known=frames
+            geometries, numbers, groups, settings.frames_per_round, "model_temperatures_K", CURE, frames
         )
         shutil.rmtree(parts)
 

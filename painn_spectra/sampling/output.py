@@ -30,23 +30,24 @@ def write_selection(
     groups: list[Group],
     n_wanted: int,
     setting: str,
+    cure: str,
     known: Array | None = None,
 ) -> None:
     """Write up to n_wanted intact and different frames as extxyz and print how many were dropped.
 
-    setting: that of the temperature, for a message. known: geometries (n, n_atoms, 3) | Å not to repeat.
+    setting, cure: of `check_losses`. known: geometries (n, n_atoms, 3) | Å not to repeat.
     """
     whole = [intact(numbers, group.conformer, group.positions) for group in groups]
     for T in sorted({group.temperature_K for group in groups}):
         mask = np.concatenate([m for m, group in zip(whole, groups, strict=True) if group.temperature_K == T])
-        check_losses(int((~mask).sum()), len(mask), T, setting)
+        check_losses(int((~mask).sum()), len(mask), T, setting, cure)
     kept = [group.positions[mask] for group, mask in zip(groups, whole, strict=True)]
     order = interleaved([len(positions) for positions in kept])
     if not order:
         raise InputError(f"{path}: no geometry was made; raise sampling.n_frames")
     positions = np.array([kept[group][k] for group, k in order])  # (n, n_atoms, 3) | Å
     old = fingerprints(numbers, known) if known is not None and len(known) else None
-    different = distinct(fingerprints(numbers, positions), old)
+    different = distinct(fingerprints(numbers, positions), known=old)
     frames = []
     for k in different[:n_wanted]:
         group = groups[order[k][0]]

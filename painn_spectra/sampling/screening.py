@@ -10,7 +10,8 @@ from painn_spectra.md.bonds import bonds
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SAME_RMS_A = 0.02  # frames 100 fs apart differ by about 0.1 Å, those of one relaxed minimum by 0.005 Å
+SAME_FRAME_A = 0.005  # frames 100 fs apart differ by about 0.1 Å; a coarser mesh would thin water out
+SAME_MINIMUM_A = 0.02  # relaxed geometries scatter by up to 0.01 Å
 BROKEN_FACTOR = 1.5  # a bond is broken beyond this many of its lengths in the conformer ...
 FORMED_FACTOR = 1.15  # ... and formed within this many sums of covalent radii: between lie vibrations
 MOST_LOST = 0.5  # more reacted frames than this share: the dynamics leave the molecule
@@ -31,14 +32,14 @@ def fingerprints(numbers: Integers, positions: Array) -> Array:
     return np.concatenate(sorted_lengths, axis=1)
 
 
-def distinct(prints: Array, known: Array | None = None) -> list[int]:
-    """Indices, in order, of geometries whose fingerprint is more than SAME_RMS_A (root mean square over the
+def distinct(prints: Array, same_A: float = SAME_FRAME_A, known: Array | None = None) -> list[int]:
+    """Indices, in order, of geometries whose fingerprint is more than `same_A` (root mean square over the
     pairs) from all kept ones and all `known` ones. prints: (n, n_pairs) | Å.
     """
     kept = np.empty((0, prints.shape[1])) if known is None else known
     chosen = []
     for k, new in enumerate(prints):
-        if not len(kept) or np.square(kept - new).mean(1).min() > SAME_RMS_A**2:
+        if not len(kept) or np.square(kept - new).mean(1).min() > same_A**2:
             kept = np.concatenate([kept, new[None]])
             chosen.append(k)
     return chosen
@@ -56,12 +57,15 @@ def intact(numbers: Integers, conformer: Array, frames: Array) -> NDArray[np.boo
     return allowed.all(1)  # NaN compares false: a frame that is none is not intact
 
 
-def check_losses(n_lost: int, n_all: int, temperature_K: float, setting: str, cure: str = "") -> None:
-    """Raise InputError when more than MOST_LOST of all frames have reacted or flown apart."""
+def check_losses(n_lost: int, n_all: int, temperature_K: float, setting: str, cure: str) -> None:
+    """Raise InputError when more than MOST_LOST of all frames have reacted or flown apart.
+
+    setting: that of the temperature; cure: what helps besides lowering it.
+    """
     if n_lost > MOST_LOST * n_all:
         raise InputError(
             f"sampling.{setting}: {n_lost} of {n_all} frames at {temperature_K:g} K reacted or flew apart; "
-            f"lower the temperature, or check structure, charge and multiplicity{cure}"
+            f"lower the temperature, or {cure}"
         )
 
 
