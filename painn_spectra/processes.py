@@ -16,3 +16,9 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def prepare_worker() -> None:
+    """Initialise a worker process: one thread, and an end when the parent ends."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    end_with_parent(os.getppid())
