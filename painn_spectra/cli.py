@@ -36,7 +36,18 @@ def gather(a: Arguments) -> None:
     from painn_spectra.config import DatasetSettings, parse_settings
     from painn_spectra.dataset import gather_labels
 
-    gather_labels(a.labels, a.dataset, a.split, parse_settings(DatasetSettings, a.settings))
+    settings = parse_settings(DatasetSettings, a.settings)
+    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures)
+
+
+def label(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.labelling import label_chunk
+    from painn_spectra.plan import LabelStage
+
+    label_chunk(
+        a.geometries, a.labels, a.failures, parse_settings(LabelStage, a.settings), a.store, a.threads
+    )
 
 
 def label_pretraining(a: Arguments) -> None:
@@ -151,8 +162,16 @@ def parser() -> Parser:
             command.add_argument(path, type=Path, metavar=path.upper())
         return command
 
-    add(gather, "check and split labelled frames", "labels", "dataset", "split")
+    gathering = add(gather, "check, join and split labelled frames", "dataset", "split")
+    gathering.add_argument("labels", nargs="+", type=Path, metavar="LABELS")
+    gathering.add_argument("--previous", nargs=2, type=Path, metavar=("DATASET", "SPLIT"))
+    gathering.add_argument(
+        "--failures", nargs="*", type=Path, default=[], metavar="JSON", help="of labelling"
+    )
+    labelling = add(label, "labels of one chunk of geometries", "geometries", "labels", "failures")
+    labelling.add_argument("--store", type=Path, required=True, metavar="DIR", help="labels computed so far")
     threaded = [
+        labelling,
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
     ]

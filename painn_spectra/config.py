@@ -33,9 +33,16 @@ S = TypeVar("S", bound=Settings)
 class Method(Settings):
     """Level of theory of the labels."""
 
-    program: Literal["pyscf", "gfn2-xtb", "other"] = "pyscf"
+    program: Literal["pyscf", "gpu4pyscf", "gfn2-xtb", "other"] = "pyscf"
     functional: str | None = "PBE0"
     basis: str | None = "def2-TZVP"
+    polarizability_basis: str | None = Field(
+        default=None, description="another basis for the polarizability alone, e.g. def2-TZVPD"
+    )
+    dispersion: Literal["D3(BJ)", "D4"] | None = None
+    density_fitting: bool = True
+    grid_level: Annotated[int, Field(ge=0, le=9)] = 3
+    response_grid_level: Annotated[int, Field(ge=0, le=9)] = 1
 
 
 class Experiment(Settings):
@@ -64,6 +71,9 @@ class Molecule(Settings):
     method: Method = Method()
     labels: str | None = Field(
         default=None, description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz"
+    )
+    grow: bool = Field(
+        default=False, description="label batches from the model's own dynamics on top of the shipped labels"
     )
     labels_from: EntryName | None = Field(default=None, description="take the data set of this entry")
     model_from: EntryName | None = Field(default=None, description="take the trained model of this entry")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from painn_spectra.files import atomic_path, content_hash, write_json
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 SPLIT_VERSION = 1
+FAILED_FRACTION = 0.05  # of the frames: more failures mean that the method does not suit the molecule
 ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
 
 
@@ -207,20 +208,57 @@ def _tail(index: np.ndarray, fraction: float) -> np.ndarray:
     return index[len(index) - max(1, round(fraction * len(index))) :]
 
 
-def gather_labels(labels: Path, dataset: Path, split: Path, settings: DatasetSettings) -> None:
-    """Stage: check the labels, copy them to `dataset` and freeze the split with the content's hash."""
-    frames = read_frames(labels)
-    parts = split_frames(frames.groups, settings)
-    with atomic_path(dataset) as temporary:
-        shutil.copyfile(labels, temporary)
+def gather_labels(
+    labels: Sequence[Path],
+    dataset: Path,
+    split: Path,
+    settings: DatasetSettings,
+    previous: tuple[Path, Path] | None = None,
+    failures: Sequence[Path] = (),
+) -> None:
+    """Stage: check the labels, join them in `dataset` and freeze the split with the content's hash.
+
+    previous: dataset and split that the new labels follow; every frame stays in its part, so that what a
+    model has learnt, or learnt cheap labels around, is never tested on.
+    failures: reports of the labelling jobs. Raises InputError when more than 5 % of the frames are missing.
+    """
+    check_failures(failures)
+    written = [path for path in labels if path.stat().st_size]
+    if not written:
+        raise InputError(f"{labels[0]}: holds no frames; label more frames")
+    groups = np.concatenate([read_frames(path).groups for path in written])
+    known = read_frames(previous[0]).groups if previous else groups[:0]
+    parts = {name: [len(known) + k for k in index] for name, index in split_frames(groups, settings).items()}
+    if previous:
+        parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
+        groups = np.concatenate([known, groups])
+    with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
+        for path in [*(previous or ())[:1], *written]:
+            content = path.read_bytes()
+            stream.write(content if content.endswith(b"\n") else content + b"\n")
     header: dict[str, Any] = {
         "format_version": SPLIT_VERSION,
         "dataset_sha256": content_hash(dataset),
-        "test_trajectories": sorted(set(frames.groups[parts["test"]].tolist())),
+        "test_trajectories": sorted(set(groups[parts["test"]].tolist())),
     }
     write_json(split, header | parts)
     counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
-    print(f"{labels}: {len(frames)} frames, {counts}")
+    print(f"{dataset}: {len(groups)} frames, {counts}")
+
+
+def check_failures(reports: Sequence[Path]) -> None:
+    """Print the frames that labelling left out; raise InputError when they are more than 5 %."""
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
+    failed = {frame: text for content in contents for frame, text in content["failed"].items()}
+    total = sum(content["n_frames"] for content in contents)
+    for frame, reason in sorted(failed.items()):
+        print(f"left out: frame {frame}, {reason}")
+    if len(failed) > FAILED_FRACTION * total:
+        frame, reason = next(iter(failed.items()))
+        raise InputError(
+            f"{len(failed)} of {total} frames could not be labelled, more than {FAILED_FRACTION:.0%}; "
+            f"frame {frame}: {reason}"
+        )
 
 
 def read_split(path: Path, dataset: Path) -> dict[str, list[int]]:

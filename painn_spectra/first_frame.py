@@ -58,11 +58,23 @@ def check_atoms(frame: FirstFrame, labels: str, molecule: Molecule) -> None:
                 f"molecules.{molecule.name}.isotopes: {labels} has no atom {atom}; "
                 f"indices run from 0 to {n_atoms - 1}"
             )
-    electrons, unpaired = sum(frame.atomic_numbers) - molecule.charge, molecule.multiplicity - 1
+    check_electrons(
+        frame.atomic_numbers, molecule.charge, molecule.multiplicity, labels, f"molecules.{molecule.name}."
+    )
+
+
+def check_electrons(
+    atomic_numbers: list[int], charge: int, multiplicity: int, source: str, where: str = ""
+) -> None:
+    """Raise InputError when the multiplicity does not fit the electrons of `source`.
+
+    where: what stands before the setting's name in the message.
+    """
+    electrons, unpaired = sum(atomic_numbers) - charge, multiplicity - 1
     if unpaired > electrons or (electrons - unpaired) % 2:
         raise InputError(
-            f"molecules.{molecule.name}.multiplicity = {molecule.multiplicity} wants {unpaired} unpaired "
-            f"electrons, but {labels} with charge = {molecule.charge} has {electrons} in all; correct either"
+            f"{where}multiplicity = {multiplicity} wants {unpaired} unpaired electrons, but {source} with "
+            f"charge = {charge} has {electrons} in all; correct either"
         )
 
 

@@ -5,16 +5,19 @@ what follows them, and nothing else.
 """
 
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from painn_spectra import keys
 from painn_spectra.config import (
     Config,
     Count,
     DynamicsSettings,
     Experiment,
+    Method,
     ModelSettings,
     Molecule,
     Positive,
@@ -27,7 +30,8 @@ from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
 # raise a number when a stage gives other results for the same settings: its jobs then run again
 STAGE_VERSION = {
-    "gather": 1,
+    "label": 1,
+    "gather": 2,
     "label-pretraining": 1,
     "pretrain": 1,
     "train": 1,
@@ -40,6 +44,20 @@ STAGE_VERSION = {
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
 BLOCK_REPLICAS = 8
+
+# frames of one labelling job
+CHUNK_FRAMES = 25
+
+
+class LabelStage(Settings):
+    """Settings of `painn-spectra label`: one chunk of a set of geometries."""
+
+    method: Method = Method()
+    charge: int = 0
+    multiplicity: Count = 1
+    properties: Annotated[tuple[Literal[keys.PROPERTIES], ...], Field(min_length=1)] = keys.PROPERTIES
+    chunk: int = Field(0, ge=0)
+    chunk_frames: Count = CHUNK_FRAMES
 
 
 class PretrainLabelsStage(Settings):
@@ -98,6 +116,23 @@ def labels_file(molecule: Molecule) -> str:
     return molecule.labels or f"config/molecules/{molecule.name}/labels.extxyz"
 
 
+def computes_labels(molecule: Molecule) -> bool:
+    """Whether an entry's first labels are computed: none ship and none are named."""
+    return molecule.labels is None and not Path(labels_file(molecule)).is_file()
+
+
+def rounds(config: Config, name: str) -> int:
+    """Batches from the model's own dynamics that follow the first labels of the entry `name`."""
+    molecule = entry(config, name)
+    return config.sampling.rounds if molecule.grow or computes_labels(molecule) else 0
+
+
+def chunks(config: Config, round_number: int) -> list[str]:
+    """Names of the labelling jobs of a round."""
+    n_frames = config.sampling.frames_per_round if round_number else config.sampling.n_frames
+    return [f"{k:04d}" for k in range(math.ceil(n_frames / CHUNK_FRAMES))]
+
+
 def experiment_files(molecule: Molecule) -> Experiment:
     """The entry's experiment with the default band table filled in where the file exists."""
     bands = f"config/molecules/{molecule.name}/bands.csv"
@@ -111,12 +146,17 @@ def check_plan(config: Config) -> list[str]:
     warnings = []
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
-        labels = labels_file(entry(config, data_source(config, molecule.name)))
-        if not Path(labels).is_file():
+        data = entry(config, data_source(config, molecule.name))
+        labels = labels_file(data)
+        if not Path(labels).is_file() and (data.labels or not data.structure):
             raise InputError(
                 f"molecules.{molecule.name}: no labels at {labels}; put an extxyz file with REF_ keys there, "
-                f"or name one with labels: or another entry with labels_from: "
-                f"(this version does not compute DFT labels)"
+                f"name a file with labels: or an entry with labels_from:, or give a structure: to compute them"
+            )
+        if data.method.program == "other" and (data.grow or computes_labels(data)):
+            raise InputError(
+                f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
+                f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
         for key, path in molecule.experiment:
             if path is not None and not Path(path).is_file():
@@ -133,12 +173,27 @@ def check_plan(config: Config) -> list[str]:
     return list(dict.fromkeys(warnings))
 
 
-def stage_settings(config: Config, stage: str, name: str = "", member: int = 0, dynamics: str = "") -> str:
+def stage_settings(
+    config: Config,
+    stage: str,
+    name: str = "",
+    member: int = 0,
+    dynamics: str = "",
+    round_number: int = 1,
+    chunk: int = 0,
+) -> str:
     """JSON for `--settings` of `stage` on the entry `name`: what the stage uses, defaults spelled out."""
     molecule = entry(config, name)
     train, model = config.train, config.model.model_dump()
     used: dict[str, Any]
     match stage:
+        case "label":
+            used = {
+                "method": molecule.method.model_dump(),
+                "charge": molecule.charge,
+                "multiplicity": molecule.multiplicity,
+                "chunk": chunk,
+            }
         case "gather":
             used = config.dataset.model_dump()
         case "label-pretraining":

@@ -47,7 +47,7 @@ def edit(labels, tmp_path, pattern, replacement):
 def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, replacement, reason):
     path = edit(water_labels, tmp_path, pattern, replacement)
     with pytest.raises(InputError, match=reason) as caught:
-        gather_labels(path, tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings())
+        gather_labels([path], tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "dataset.extxyz").exists() and not (tmp_path / "split.json").exists()
 
@@ -110,7 +110,7 @@ def test_single_trajectory_is_cut_in_time():
 
 def test_split_belongs_to_its_dataset(water_labels, tmp_path):
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
-    gather_labels(water_labels, dataset, split, DatasetSettings())
+    gather_labels([water_labels], dataset, split, DatasetSettings())
     assert set(read_split(split, dataset)) == {"train", "validation", "test"}
     dataset.write_text(dataset.read_text() + "\n")
     with pytest.raises(InputError, match="another"):

@@ -48,7 +48,7 @@ def test_dipole_of_an_ion_is_about_the_centre_of_mass():
 
 def test_pretraining_set_does_not_depend_on_the_number_of_workers(water_labels, tmp_path):
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
-    gather_labels(water_labels, dataset, split, DatasetSettings())
+    gather_labels([water_labels], dataset, split, DatasetSettings())
     settings = PretrainSettings(n_frames=12, temperature_K=300)
     for threads in (1, 2):
         label_pretraining(dataset, split, tmp_path / f"{threads}.extxyz", settings, threads=threads)
@@ -61,7 +61,7 @@ def test_pretraining_set_does_not_depend_on_the_number_of_workers(water_labels, 
 
 def test_wrong_spin_is_told(water_labels, tmp_path):
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
-    gather_labels(water_labels, dataset, split, DatasetSettings())
+    gather_labels([water_labels], dataset, split, DatasetSettings())
     with pytest.raises(InputError, match="charge and multiplicity"):
         label_pretraining(
             dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=5), multiplicity=2
@@ -72,7 +72,7 @@ def test_wrong_spin_is_told(water_labels, tmp_path):
 def test_killed_labelling_goes_on(water_labels, tmp_path, monkeypatch):
     """Bursts that a stopped run has written are read, not computed again; the result is the same."""
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
-    gather_labels(water_labels, dataset, split, DatasetSettings())
+    gather_labels([water_labels], dataset, split, DatasetSettings())
     settings = PretrainSettings(n_frames=15, temperature_K=300)
 
     class Killed(Exception):
@@ -96,7 +96,7 @@ def test_killed_labelling_goes_on(water_labels, tmp_path, monkeypatch):
 def test_only_training_geometries_are_starts(water_labels, tmp_path, monkeypatch):
     """Bursts from held-out geometries would let the model see the neighbourhood of the test set."""
     dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
-    gather_labels(water_labels, dataset, split, DatasetSettings())
+    gather_labels([water_labels], dataset, split, DatasetSettings())
     starts = []
 
     def note(pool, burst, start, *options):

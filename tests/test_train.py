@@ -32,7 +32,7 @@ def water(water_labels, tmp_path_factory):
     """Folder with dataset, split and a trained model of water."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trained")
-    gather_labels(water_labels, folder / "dataset.extxyz", folder / "split.json", DatasetSettings())
+    gather_labels([water_labels], folder / "dataset.extxyz", folder / "split.json", DatasetSettings())
     fit(folder, folder / "model.pt", QUICK)
     return folder
 
@@ -167,7 +167,7 @@ def test_element_seen_only_in_the_test_frames_is_unknown(water, tmp_path):
             atoms.numbers[0] = 16
     write(tmp_path / "labels.extxyz", frames, format="extxyz")
     gather_labels(
-        tmp_path / "labels.extxyz", tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings()
+        [tmp_path / "labels.extxyz"], tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings()
     )
     fit(tmp_path, tmp_path / "model.pt", QUICK.model_copy(update={"epochs": 1}))
     with pytest.raises(InputError, match=r"\[16\] are unknown"):

@@ -15,11 +15,14 @@ from painn_spectra.plan import (
     BLOCK_REPLICAS,
     STAGE_VERSION,
     check_plan,
+    chunks,
+    computes_labels,
     data_source,
     entry,
     experiment_files,
     labels_file,
     model_source,
+    rounds,
     stage_settings,
 )
 
@@ -43,14 +46,18 @@ wildcard_constraints:
     molecule=r"[A-Za-z0-9][A-Za-z0-9_-]*",
     dynamics=r"(classical|rpmd|trpmd|tepigs)[0-9]*",
     member=r"\d+",
+    round=r"\d+",
+
+
+NUMBERS = {"member": "member", "round_number": "round", "chunk": "chunk"} # argument: wildcard
 
 
 def settings(stage):
     """`params` function: the JSON of what `stage` uses for the job's wildcards."""
 
     def of_job(wildcards):
-        member, dynamics = int(wildcards.get("member", 0)), wildcards.get("dynamics", "")
-        return stage_settings(SETTINGS, stage, wildcards.molecule, member, dynamics)
+        numbers = {key: int(wildcards.get(name, 0)) for key, name in NUMBERS.items()}
+        return stage_settings(SETTINGS, stage, wildcards.molecule, dynamics=wildcards.get("dynamics", ""), **numbers)
 
     return of_job
 
@@ -81,3 +88,14 @@ def dataset(wildcards):
 
 def split(wildcards):
     return of_data("split.json", wildcards.molecule)
+
+
+def first_data(file):
+    """Input function: `file` of the first round. What comes before the final training, cheap labels and the
+    models that sample, must not know what later rounds hold out."""
+
+    def of_job(wildcards):
+        source = data_source(SETTINGS, wildcards.molecule)
+        return f"results/{source}/rounds/0/{file}" if rounds(SETTINGS, source) else f"results/{source}/{file}"
+
+    return of_job

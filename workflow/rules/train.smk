@@ -47,6 +47,23 @@ rule train_member:
         " > {log} 2>&1"
 
 
+# The models between the rounds of labelling: the first ensemble member, on what is labelled so far.
+use rule train_member as train_round with:
+    input:
+        dataset=in_round("dataset.extxyz"),
+        split=in_round("split.json"),
+        pretrained=lambda wildcards: (
+            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
+        ),
+    output:
+        model=in_round("model/{member}/model.pt"),
+        metrics=in_round("model/{member}/metrics.jsonl"),
+    log:
+        "results/{molecule}/logs/train_round-{round}-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/train_round-{round}-{member}.tsv"
+
+
 rule evaluate_model:
     input:
         models=lambda wildcards: models(wildcards.molecule),
