@@ -64,6 +64,31 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     return frames
 
 
+def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set."""
+    frames = read_atoms(dataset)
+    numbers = frames[0].numbers.astype(np.int64)
+    for i, frame in enumerate(frames):
+        if not np.array_equal(frame.numbers, numbers):
+            raise InputError(
+                f"{dataset}: frame {i} is {frame.symbols}, frame 0 is {frames[0].symbols}; give one "
+                "molecule with one order of atoms"
+            )
+    if len(numbers) < 2:
+        raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
+    return numbers, np.array([frame.positions for frame in frames])
+
+
+def with_isotopes(standard_masses_amu: np.ndarray, isotopes: dict[int, float]) -> np.ndarray:
+    """Masses (n_atoms,) | amu with those of `isotopes` {atom index: amu} put in."""
+    masses = standard_masses_amu.copy()
+    for atom, mass_amu in isotopes.items():
+        if not 0 <= atom < len(masses):
+            raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
+        masses[atom] = mass_amu
+    return masses
+
+
 def _cut_in_a_number(content: bytes) -> bool:
     """Whether the file ends inside its last number, which would then still be a number.
 

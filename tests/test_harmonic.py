@@ -66,8 +66,9 @@ def conformers(energies=(0.0, 0.02), mirror_images=(1, 2)):
     hessians = rng.normal(size=(n, 9, 9))
     hessians = np.einsum("nij,nkj->nik", hessians, hessians)
     return Conformers(
-        np.array([8, 1, 1]), rng.normal(size=(n, 3, 3)), np.array(energies), hessians, rng.normal(size=(n, 3, 3, 3)),
-        rng.normal(size=(n, 3, 3, 3, 3)), np.ones(n, dtype=int), np.array(mirror_images),
+        np.array([8, 1, 1]), rng.normal(size=(n, 3, 3)), np.array(energies), hessians,
+        rng.normal(size=(n, 3, 3, 3)), rng.normal(size=(n, 3, 3, 3, 3)), np.ones(n, dtype=int),
+        np.array(mirror_images),
     )  # fmt: skip
 
 

@@ -67,3 +67,19 @@ def unique_geometries(geometries: Array, energies_eV: Array, kinds: NDArray[np.i
         if not any(matching_orders(geometries[j], geometries[i], kinds, only_one=True) for j in kept):
             kept.append(int(i))
     return kept
+
+
+def unique_up_to_mirror_images(
+    geometries: Array, energies_eV: Array, kinds: NDArray[np.int64]
+) -> tuple[list[int], list[int], list[int]]:
+    """Indices of distinct geometries, lowest energy first; their symmetry numbers; 2 where chiral, else 1."""
+    kept: list[int] = []
+    for i in np.argsort(energies_eV, kind="stable"):
+        images = (geometries[i], -geometries[i])
+        if not any(
+            matching_orders(geometries[j], image, kinds, only_one=True) for j in kept for image in images
+        ):
+            kept.append(int(i))
+    symmetry = [len(matching_orders(geometries[i], geometries[i], kinds)) for i in kept]
+    achiral = [matching_orders(geometries[i], -geometries[i], kinds, only_one=True) for i in kept]
+    return kept, symmetry, [1 if same else 2 for same in achiral]

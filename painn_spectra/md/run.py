@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import DynamicsSettings
-from painn_spectra.dataset import read_atoms
+from painn_spectra.dataset import labelled_geometries, with_isotopes
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.md.block import Block, Lengths, lengths
@@ -154,31 +154,6 @@ def split_into_blocks(
         )
         for rows in (everyone[i : i + size] for i in range(0, len(everyone), size))
     ]
-
-
-def labelled_geometries(dataset: Path) -> tuple[Integers, Array]:
-    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set."""
-    frames = read_atoms(dataset)
-    numbers = frames[0].numbers.astype(np.int64)
-    for i, frame in enumerate(frames):
-        if not np.array_equal(frame.numbers, numbers):
-            raise InputError(
-                f"{dataset}: frame {i} is {frame.symbols}, frame 0 is {frames[0].symbols}; dynamics need one "
-                "molecule with one order of atoms"
-            )
-    if len(numbers) < 2:
-        raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
-    return numbers, np.array([frame.positions for frame in frames])
-
-
-def with_isotopes(standard_masses_amu: Array, isotopes: dict[int, float]) -> Array:
-    """Masses (n_atoms,) | amu with those of `isotopes` {atom index: amu} put in."""
-    masses = standard_masses_amu.copy()
-    for atom, mass_amu in isotopes.items():
-        if not 0 <= atom < len(masses):
-            raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
-        masses[atom] = mass_amu
-    return masses
 
 
 def run_with_progress(

@@ -1,6 +1,5 @@
 """Cheap labels to learn first: short GFN2-xTB dynamics around known training geometries."""
 
-import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -17,7 +16,7 @@ from painn_spectra.config import PretrainSettings
 from painn_spectra.dataset import LABEL_KEYS, Frames, read_atoms, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
-from painn_spectra.processes import end_with_parent
+from painn_spectra.processes import prepare_worker
 from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
 
@@ -57,7 +56,7 @@ def label_pretraining(
         files = [parts / f"{seed:06d}.extxyz" for seed in range(n_bursts)]
         missing = [seed for seed, file in enumerate(files) if not file.exists()]
         progress.resume_at(n_bursts - len(missing))
-        with ProcessPoolExecutor(threads, get_context("spawn"), _prepare_worker) as pool:
+        with ProcessPoolExecutor(threads, get_context("spawn"), prepare_worker) as pool:
             jobs = {
                 pool.submit(
                     _burst, train.take([starts[seed]]), settings.temperature_K, charge, multiplicity, seed
@@ -79,12 +78,6 @@ def label_pretraining(
         with atomic_path(output) as temporary:
             write(temporary, wanted, format="extxyz")
         shutil.rmtree(parts)
-
-
-def _prepare_worker() -> None:
-    """One thread each; a killed parent must not leave its workers behind."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    end_with_parent(os.getppid())
 
 
 def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, seed: int) -> list[Atoms]:

@@ -1,24 +1,28 @@
-"""Harmonic spectra: sticks of every conformer from its Cartesian derivatives, and the files that hold both."""
+"""Harmonic spectra: sticks of every conformer from its Cartesian derivatives, and the files of both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path
 from painn_spectra.normal_modes import normal_modes
 from painn_spectra.populations import classical_weights, quantum_weights
-from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import Metadata, read_table, write_table
 from painn_spectra.spectra.raman import depolarisation_ratio
 from painn_spectra.units import AMU_E2_KM_MOL
 
+Array = NDArray[np.float64]
+
 FORMAT_VERSION = 1
 HEADING = [
-    "conformer", "mirror_images", "energy_eV", "classical_weight", "quantum_weight", "mode", "wavenumber_cm-1",
-    "ir_km_mol-1", "isotropic_A4_amu-1", "anisotropic_A4_amu-1", "activity_A4_amu-1", "depolarisation_ratio",
+    "conformer", "mirror_images", "energy_eV", "classical_weight", "quantum_weight", "mode",
+    "wavenumber_cm-1", "ir_km_mol-1", "isotropic_A4_amu-1", "anisotropic_A4_amu-1", "activity_A4_amu-1",
+    "depolarisation_ratio",
 ]  # fmt: skip
 DARK = 1e-9  # Å⁴/amu: below, a depolarisation ratio is one of rounding errors
 
@@ -27,8 +31,8 @@ DARK = 1e-9  # Å⁴/amu: below, a depolarisation ratio is one of rounding error
 class Conformers:
     """Minima of one molecule with all that their harmonic spectra need; no mass is in it.
 
-    Mirror images are one conformer. Symmetry numbers are those of the elements: isotopes that break a symmetry
-    make further conformers, which are not listed.
+    Mirror images are one conformer. Symmetry numbers are those of the elements: isotopes that break a
+    symmetry make further conformers, which are not listed.
     """
 
     numbers: np.ndarray  # (n_atoms,) | atomic numbers
@@ -60,7 +64,7 @@ class Sticks:
         """ρ_p, (n_modes,); NaN where there is no Raman band."""
         bright = self.activity > DARK
         iso, aniso = (np.where(bright, part, np.nan) for part in (self.isotropic, self.anisotropic))
-        return depolarisation_ratio(iso, aniso)
+        return np.asarray(depolarisation_ratio(iso, aniso), dtype=np.float64)
 
 
 def sticks(
@@ -110,14 +114,15 @@ def write_harmonic(
 ) -> list[Sticks]:
     """Write `path` (.csv), a row per conformer and mode, and the derivatives beside it (.npz)."""
     c, spectra = conformers, all_sticks(conformers, masses_amu)
-    state = (
-        c.positions, c.energies_eV, [s.wavenumber_cm for s in spectra],
-        (c.symmetry_numbers / c.mirror_images).tolist(), masses_amu, temperature_K,
-    )  # fmt: skip
-    weights = zip(classical_weights(*state), quantum_weights(*state), strict=True)
+    wavenumbers = [s.wavenumber_cm for s in spectra]
+    symmetry = (c.symmetry_numbers / c.mirror_images).tolist()
+    classical, quantum = (
+        weigh(c.positions, c.energies_eV, wavenumbers, symmetry, masses_amu, temperature_K)
+        for weigh in (classical_weights, quantum_weights)
+    )
     rows = [
-        [i, int(c.mirror_images[i]), float(c.energies_eV[i]), classical, quantum, k + 1, *values]
-        for i, ((classical, quantum), s) in enumerate(zip(weights, spectra, strict=True))
+        [i, int(c.mirror_images[i]), float(c.energies_eV[i]), classical[i], quantum[i], k + 1, *values]
+        for i, s in enumerate(spectra)
         for k, values in enumerate(
             zip(
                 s.wavenumber_cm, s.infrared, s.isotropic, s.anisotropic, s.activity, s.depolarisation_ratio,
@@ -129,15 +134,14 @@ def write_harmonic(
         **notes,
         "masses_amu": " ".join(f"{mass:.9g}" for mass in masses_amu),
         "temperature_K": f"{temperature_K:g}",
-        "weights": "classical rigid rotor and oscillators; quantum oscillators with zero-point energy; mirror "
-        "images counted",
+        "weights": "rigid rotor, harmonic oscillators: classical ones, quantum ones with zero-point energy; "
+        "mirror images counted",
         "units": "cm-1, never scaled, negative where imaginary; IR km/mol; Raman A^4/amu; double harmonic",
     }
     write_table(path, metadata, HEADING, rows)
     with atomic_path(derivatives_file(path)) as temporary:
-        np.savez_compressed(
-            temporary, format_version=FORMAT_VERSION, notes=_joined(notes), **vars(conformers)
-        )
+        header: dict[str, Any] = {"format_version": FORMAT_VERSION, "notes": _joined(notes)}
+        np.savez_compressed(temporary, allow_pickle=False, **header, **vars(conformers))
     return spectra
 
 

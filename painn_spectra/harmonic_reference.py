@@ -1,0 +1,157 @@
+"""The stage `harmonic-reference`: minima, Hessian, ∂μ/∂r and ∂α/∂r of the method that made the labels."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_masses
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+from painn_spectra.config import Method
+from painn_spectra.dataset import labelled_geometries, with_isotopes
+from painn_spectra.derivatives import STEP_A, Derivatives, derivatives, displaced
+from painn_spectra.errors import InputError
+from painn_spectra.files import content_hash, open_parts, output_lock
+from painn_spectra.kept_tasks import Arrays, KeptTasks, load_arrays, save_arrays
+from painn_spectra.md.alignment import unique_up_to_mirror_images
+from painn_spectra.reference.dft import prepare_environment
+from painn_spectra.reference.label import check_method, compute_label, describe
+from painn_spectra.relaxation import relax
+from painn_spectra.spectra.harmonic import Conformers, Sticks, read_conformers, write_harmonic
+
+Array = NDArray[np.float64]
+Level = tuple[Method, int, int]  # method, charge, multiplicity
+
+# forces left at a reference minimum: they move no frequency by 0.1 cm⁻¹, and quadrature lets them be reached
+CONVERGED_EV_A = 5e-4
+MAX_STEPS = 100
+
+
+def harmonic_reference(
+    conformers: Path,
+    output: Path,
+    method: Method,
+    charge: int = 0,
+    multiplicity: int = 1,
+    isotopes: dict[int, float] | None = None,
+    temperature_K: float = 300.0,
+    threads: int = 1,
+) -> None:
+    """Write `output` (.csv) and its derivatives (.npz) for every distinct minimum reached from `conformers`.
+
+    conformers: geometries to start from (extxyz), or the .npz file of an earlier run, whose derivatives are
+    then taken over: only masses and temperature enter anew. `threads` labels are computed at a time, each
+    kept on disk: a killed run goes on with those that are missing.
+    """
+    parts = Path(f"{output}.parts")
+    with output_lock(output):
+        if conformers.suffix == ".npz":
+            found, notes = read_conformers(conformers)
+        else:
+            found = compute_conformers(conformers, parts, (method, charge, multiplicity), threads)
+            notes = {"level_of_theory": describe(method, multiplicity), "step_A": f"{STEP_A:g}"}
+        masses = with_isotopes(atomic_masses[found.numbers], isotopes or {})
+        report(write_harmonic(output, found, masses, temperature_K, notes), found)
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+def report(spectra: list[Sticks], conformers: Conformers) -> None:
+    """Print what was found, and a warning for saddle points."""
+    above = 1e3 * (conformers.energies_eV - conformers.energies_eV.min())  # (n_conformers,) | meV
+    for i, (s, energy) in enumerate(zip(spectra, above, strict=True)):
+        lowest, highest = s.wavenumber_cm[0], s.wavenumber_cm[-1]
+        kind = "" if lowest > 0 else "; a saddle point, not a minimum"
+        print(f"conformer {i}: {energy:.2f} meV, {lowest:.1f} to {highest:.1f} cm-1{kind}")
+
+
+def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) -> Conformers:
+    """Minima reached from the geometries of `starts`, and their derivatives by central differences."""
+    numbers, geometries = labelled_geometries(starts)
+    check_method(level[0], numbers)
+    open_parts(parts, [content_hash(starts), level[0].model_dump(), *level[1:], STEP_A, CONVERGED_EV_A])
+    prepare_environment()  # before the workers load PySCF
+    with KeptTasks(threads) as tasks:
+        minima = tasks.run(
+            [
+                (parts / f"minimum-{i:03d}.npz", minimum, (numbers, start, level, parts / f"path-{i:03d}", i))
+                for i, start in enumerate(geometries)
+            ],
+            "minima",
+        )
+        positions = np.array([m[keys.POSITIONS] for m in minima])
+        energies = np.array([float(m[keys.ENERGY]) for m in minima])
+        kept, symmetry, images = unique_up_to_mirror_images(positions, energies, numbers)
+        positions, energies = positions[kept], energies[kept]
+        moved = np.array([displaced(r) for r in positions])  # (n_conformers, 6 n_atoms, n_atoms, 3) | Å
+        labels = tasks.run(
+            [
+                (parts / f"moved-{kept[i]:03d}-{k:04d}.npz", displaced_label, (numbers, moved[i, k], level))
+                for i, k in np.ndindex(moved.shape[:2])
+            ],
+            "labels",
+        )
+    n = moved.shape[1]
+    found = [derivatives(stacked(labels[i * n : (i + 1) * n])) for i in range(len(kept))]
+    return conformers_of(numbers, positions, energies, found, symmetry, images)
+
+
+def stacked(labels: list[Arrays]) -> Arrays:
+    """Arrays of single frames as arrays with a leading axis."""
+    return {name: np.array([label[name] for label in labels]) for name in labels[0]}
+
+
+def conformers_of(
+    numbers: np.ndarray,
+    positions: Array,
+    energies_eV: Array,
+    found: list[Derivatives],
+    symmetry: list[int],
+    images: list[int],
+) -> Conformers:
+    """Everything about the minima in one record."""
+    return Conformers(
+        numbers,
+        positions,
+        energies_eV,
+        np.array([d.hessian for d in found]),
+        np.array([d.dipole for d in found]),
+        np.array([d.polarizability for d in found]),
+        np.array(symmetry),
+        np.array(images),
+    )
+
+
+def minimum(numbers: np.ndarray, start: Array, level: Level, folder: Path, number: int) -> Arrays:
+    """Positions and energy of the minimum reached from `start`; every evaluation is kept in `folder`.
+
+    The optimiser is deterministic: begun again, it asks for the same geometries and finds their labels.
+    """
+    count = 0
+
+    def surface(positions: Array) -> tuple[Array, Array]:
+        nonlocal count
+        file = folder / f"{count:03d}.npz"
+        kept = load_arrays(file) if file.exists() else {}
+        if not kept or not np.array_equal(kept[keys.POSITIONS], positions[0]):
+            kept = compute_label(numbers, positions[0], *level, properties=(keys.ENERGY, keys.FORCES))
+            kept[keys.POSITIONS] = positions[0]
+            save_arrays(file, kept)
+        largest = np.linalg.norm(kept[keys.FORCES], axis=1).max()
+        print(f"conformer {number}, step {count}: largest force {largest:.5f} eV/Å", file=sys.stderr)
+        count += 1
+        return kept[keys.ENERGY][None], kept[keys.FORCES][None]
+
+    positions, energies, converged = relax(surface, start[None], MAX_STEPS, CONVERGED_EV_A)
+    if not converged[0]:
+        raise InputError(
+            f"conformer {number}: no minimum within {MAX_STEPS} steps; start from a geometry nearer to one"
+        )
+    return {keys.POSITIONS: positions[0], keys.ENERGY: energies[0]}
+
+
+def displaced_label(numbers: np.ndarray, positions: Array, level: Level) -> Arrays:
+    """Forces, dipole and polarizability of one displaced geometry."""
+    wanted = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
+    return compute_label(numbers, positions, *level, properties=wanted)
