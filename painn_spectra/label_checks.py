@@ -52,7 +52,12 @@ class Pair(NamedTuple):
 
 
 PAIRS = [
-    Pair(energy, energy_eV, f"{'' if sign > 0 else 'gradients in '}{force}/{length}", sign * force_eV / length_A)
+    Pair(
+        energy,
+        energy_eV,
+        f"{'' if sign > 0 else 'gradients in '}{force}/{length}",
+        sign * force_eV / length_A,
+    )
     for energy, energy_eV in ENERGY_UNITS.items()
     for force, force_eV in ENERGY_UNITS.items()
     for length, length_A in LENGTH_UNITS.items()
@@ -111,7 +116,9 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
         looks.append(f"REF_{keys.ENERGY} looks like {best.energy}, not eV")
         fixes.append(f"multiply REF_{keys.ENERGY} by {best.energy_eV:.7g}")
     if best.force_eV_A != 1:
-        looks.append(f"REF_{keys.FORCES} looks like {best.force}, not {'forces in ' * (best.force_eV_A < 0)}eV/Å")
+        looks.append(
+            f"REF_{keys.FORCES} looks like {best.force}, not {'forces in ' * (best.force_eV_A < 0)}eV/Å"
+        )
         fixes.append(f"multiply REF_{keys.FORCES} by {best.force_eV_A:.7g}")
     raise InputError(f"{shown}, so {' and '.join(looks)}; {' and '.join(fixes)}")
 
@@ -123,7 +130,9 @@ def _distance(ratio: float) -> float:
 
 def _misfit(pair: Pair, work: Slope | None, stiffness: Slope | None) -> float:
     """Squared sigmas by which the estimates miss what labels in these units give; unusual pairs cost a little."""
-    total = 0.5 * ((pair.energy_eV != 1) + (pair.force_eV_A != 1) + ("bohr" in pair.force and pair.energy != "Hartree"))
+    total = 0.5 * (
+        (pair.energy_eV != 1) + (pair.force_eV_A != 1) + ("bohr" in pair.force and pair.energy != "Hartree")
+    )
     if work:
         total += (_distance(work.value / pair.force_eV_A * pair.energy_eV) / WORK_SPREAD) ** 2
     if stiffness:
