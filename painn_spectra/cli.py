@@ -32,6 +32,33 @@ def positive(text: str) -> int:
     return number
 
 
+def conformers(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import ConformersStage
+    from painn_spectra.sampling.conformers import find_conformers
+
+    s = parse_settings(ConformersStage, a.settings)
+    find_conformers(a.output, s.structure, s.charge, s.multiplicity, s.sampling)
+
+
+def sample(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import SampleStage
+    from painn_spectra.sampling.first_set import sample_geometries
+
+    s = parse_settings(SampleStage, a.settings)
+    sample_geometries(a.conformers, a.geometries, s.sampling, a.threads)
+
+
+def sample_model(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import SampleModelStage
+    from painn_spectra.sampling.model_batch import sample_model as run
+
+    s = parse_settings(SampleModelStage, a.settings)
+    run(a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads)
+
+
 def gather(a: Arguments) -> None:
     from painn_spectra.config import DatasetSettings, parse_settings
     from painn_spectra.dataset import gather_labels
@@ -53,7 +80,7 @@ def label(a: Arguments) -> None:
 def label_pretraining(a: Arguments) -> None:
     from painn_spectra.config import parse_settings
     from painn_spectra.plan import PretrainLabelsStage
-    from painn_spectra.sampling import label_pretraining as run
+    from painn_spectra.sampling.pretraining import label_pretraining as run
 
     s = parse_settings(PretrainLabelsStage, a.settings)
     run(a.dataset, a.split, a.output, s.pretrain, s.charge, s.multiplicity, a.threads)
@@ -210,10 +237,13 @@ def parser() -> Parser:
         "--bond", nargs=4, type=int, action="append", metavar="ATOM",
         help="dihedral by atom indices from 0, repeatable; default: one about every rotatable bond",
     )  # fmt: skip
+    add(conformers, "minima of the molecule that a structure names", "output")
     threaded = [
         add(harmonic_reference, "minima and harmonic spectra of the labels' method", "conformers", "table"),
         turning,
         labelling,
+        add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
+        add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
     ]

@@ -80,6 +80,24 @@ class Molecule(Settings):
     experiment: Experiment = Experiment()
 
 
+class SamplingSettings(Settings):
+    """Geometries to label, for entries that name a `structure` and bring no labels.
+
+    A first set from GFN2-xTB dynamics and normal modes, then batches from the trained model's own dynamics.
+    """
+
+    n_embeddings: Count = 50
+    n_frames: Count = 500
+    temperature_K: Positive = 500.0
+    n_trajectories: Count = 8
+    interval_fs: Positive = 100.0
+    modes_fraction: Annotated[float, Field(ge=0, le=1)] = 0.15
+    rounds: Annotated[int, Field(ge=0)] = 1
+    frames_per_round: Count = 250
+    model_temperatures_K: Annotated[list[Positive], Field(min_length=1)] = [300.0, 600.0]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class DatasetSettings(Settings):
     """Split of the labelled frames; whole trajectories (`seed`) are held out."""
 
@@ -205,6 +223,7 @@ class Config(Settings):
     quality: Literal["quick", "standard", "paper"] = "quick"
     molecules: Annotated[list[Molecule], Field(min_length=1)]
     dynamics: list[Literal["classical"]] = Field(default=["classical"], min_length=1)
+    sampling: SamplingSettings = SamplingSettings()
     dataset: DatasetSettings = DatasetSettings()
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()

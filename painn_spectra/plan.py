@@ -22,6 +22,7 @@ from painn_spectra.config import (
     Molecule,
     Positive,
     PretrainSettings,
+    SamplingSettings,
     Settings,
     TrainSettings,
 )
@@ -30,8 +31,11 @@ from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
 # raise a number when a stage gives other results for the same settings: its jobs then run again
 STAGE_VERSION = {
+    "conformers": 1,
+    "sample": 1,
+    "sample-model": 1,
     "label": 1,
-    "gather": 2,
+    "gather": 1,
     "label-pretraining": 1,
     "pretrain": 1,
     "train": 1,
@@ -61,6 +65,28 @@ class LabelStage(Settings):
     properties: Annotated[tuple[Literal[keys.PROPERTIES], ...], Field(min_length=1)] = keys.PROPERTIES
     chunk: int = Field(0, ge=0)
     chunk_frames: Count = CHUNK_FRAMES
+
+
+class ConformersStage(Settings):
+    """Settings of `painn-spectra conformers`."""
+
+    structure: str | None = None
+    charge: int = 0
+    multiplicity: Count = 1
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class SampleStage(Settings):
+    """Settings of `painn-spectra sample`; charge and multiplicity stand in the file of conformers."""
+
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class SampleModelStage(Settings):
+    """Settings of `painn-spectra sample-model`: one batch of geometries from the model's own dynamics."""
+
+    sampling: SamplingSettings = SamplingSettings()
+    round_number: Count = 1
 
 
 class PretrainLabelsStage(Settings):
@@ -214,6 +240,20 @@ def stage_settings(
                 "multiplicity": molecule.multiplicity,
                 "chunk": chunk,
             }
+        case "conformers":
+            used = {
+                "structure": molecule.structure,
+                "charge": molecule.charge,
+                "multiplicity": molecule.multiplicity,
+                "sampling": config.sampling.model_dump(include={"n_embeddings", "seed"}),
+            }
+        case "sample":
+            used = {"sampling": config.sampling.model_dump(include=_FIRST_SET)}
+        case "sample-model":
+            used = {
+                "sampling": config.sampling.model_dump(include=_MODEL_BATCH),
+                "round_number": round_number,
+            }
         case "gather":
             used = config.dataset.model_dump()
         case "label-pretraining":
@@ -257,6 +297,9 @@ def stage_settings(
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
 
+
+_FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
+_MODEL_BATCH = {"frames_per_round", "model_temperatures_K", "interval_fs", "seed"}
 
 # what pretraining does not use: its epochs and rate are its own, its schedule is fixed
 _LABELLING = {"n_frames", "temperature_K"}

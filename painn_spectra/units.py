@@ -17,7 +17,11 @@ LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
 
 # energies and lengths of other programs
 HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]
+KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e  # kcal/mol -> eV
 BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
+KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e
+KJ_MOL_EV = 1e3 / si.N_A / si.e
+MDYN_A_EV = 1e-18 / si.e  # mdyn·Å -> eV
 
 # electric properties
 DEBYE_EA = 1e-21 / si.c / si.e * 1e10  # D -> e·Å, 0.2081943

@@ -68,7 +68,15 @@ def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
 
 def test_stages_read_back_what_they_are_told():
     config = config_of(
-        {"name": "a", "charge": 1, "multiplicity": 2, "isotopes": {2: 2.014}, "temperature_K": 250},
+        {
+            "name": "a",
+            "structure": "CCO",
+            "charge": 1,
+            "multiplicity": 2,
+            "isotopes": {2: 2.014},
+            "temperature_K": 250,
+        },
+        sampling={"n_embeddings": 9, "n_frames": 30, "frames_per_round": 8},
         dataset={"split_seed": 7},
         spectra={"fwhm_cm": 20},
         md={"n_replicas": 2},
@@ -78,6 +86,13 @@ def test_stages_read_back_what_they_are_told():
             if stage != "evaluate"}  # fmt: skip
     assert parse_settings(DatasetSettings, told["gather"]) == config.dataset
     assert parse_settings(SpectraSettings, told["spectra"]) == config.spectra
+    conformers = parse_settings(plan.ConformersStage, told["conformers"])
+    assert (conformers.structure, conformers.charge, conformers.multiplicity) == ("CCO", 1, 2)
+    assert conformers.sampling.n_embeddings == 9
+    assert parse_settings(plan.SampleStage, told["sample"]).sampling.n_frames == 30
+    batch = parse_settings(plan.SampleModelStage, told["sample-model"])
+    assert (batch.round_number, batch.sampling.frames_per_round) == (1, 8)
+    assert json.loads(plan.stage_settings(config, "sample-model", "a", round_number=2))["round_number"] == 2
     dynamics = parse_settings(plan.DynamicsStage, told["md"])
     assert dynamics.md == config.md
     assert (dynamics.molecule, dynamics.dynamics, dynamics.temperature_K) == ("a", "classical", 250)
@@ -96,6 +111,16 @@ TRAINING = {"pretrain", "train"}
 # takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
 EDITS: dict[str, tuple[Any, set[str]]] = {
     "quality": ("paper", {"label-pretraining", "pretrain", "train", "md"}),
+    "sampling.n_embeddings": (20, {"conformers"}),
+    "sampling.n_frames": (300, {"sample", "chunks"}),
+    "sampling.temperature_K": (400.0, {"sample"}),
+    "sampling.n_trajectories": (4, {"sample"}),
+    "sampling.interval_fs": (50.0, {"sample", "sample-model"}),
+    "sampling.modes_fraction": (0.0, {"sample"}),
+    "sampling.rounds": (2, {"rounds"}),
+    "sampling.frames_per_round": (100, {"sample-model", "chunks"}),
+    "sampling.model_temperatures_K": ([300.0], {"sample-model"}),
+    "sampling.seed": (1, {"conformers", "sample", "sample-model"}),
     "dataset.test_fraction": (0.3, {"gather"}),
     "dataset.validation_fraction": (0.1, {"gather"}),
     "dataset.split_seed": (1, {"gather"}),
@@ -139,15 +164,21 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "spectra.min_wavenumber_cm": (200.0, {"spectra"}),
     "spectra.max_wavenumber_cm": (3900.0, {"spectra"}),
     "molecules.name": ("c", {"data", "model", "md"}),
-    "molecules.structure": ("CCO", set()),  # recorded; labels are shipped
-    "molecules.charge": (1, {"label-pretraining", *TRAINING}),
-    "molecules.multiplicity": (3, {"label-pretraining"}),
+    "molecules.structure": ("CCO", {"conformers"}),
+    "molecules.charge": (1, {"conformers", "label", "label-pretraining", *TRAINING}),
+    "molecules.multiplicity": (3, {"conformers", "label", "label-pretraining"}),
     "molecules.isotopes": ({0: 2.0}, {"md"}),
     "molecules.temperature_K": (200.0, {"md"}),
-    "molecules.method.program": ("other", set()),  # recorded
-    "molecules.method.functional": ("B3LYP", set()),
-    "molecules.method.basis": ("def2-SVP", set()),
-    "molecules.labels": ("mine.extxyz", {"data"}),
+    "molecules.method.program": ("gfn2-xtb", {"label"}),
+    "molecules.method.functional": ("B3LYP", {"label"}),
+    "molecules.method.basis": ("def2-SVP", {"label"}),
+    "molecules.method.polarizability_basis": ("def2-SVPD", {"label"}),
+    "molecules.method.dispersion": ("D4", {"label"}),
+    "molecules.method.density_fitting": (False, {"label"}),
+    "molecules.method.grid_level": (4, {"label"}),
+    "molecules.method.response_grid_level": (2, {"label"}),
+    "molecules.grow": (True, set()),  # this entry's labels are computed: it grows anyhow
+    "molecules.labels": ("mine.extxyz", {"data", "rounds"}),
     "molecules.labels_from": ("other", {"data"}),
     "molecules.model_from": ("other", {"data", "model"}),
     "molecules.experiment.bands": ("mine.csv", {"compare"}),
@@ -185,6 +216,8 @@ def planned(path: str, value: Any) -> dict[str, Any]:
     told["data"] = plan.labels_file(plan.entry(config, plan.data_source(config, name)))
     told["model"] = plan.model_source(config, name)
     told["members"] = config.train.members
+    told["rounds"] = plan.rounds(config, name)
+    told["chunks"] = [plan.chunks(config, number) for number in (0, 1)]
     return told
 
 

@@ -11,7 +11,7 @@ from painn_spectra.config import DatasetSettings, PretrainSettings
 from painn_spectra.dataset import gather_labels, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.reference import xtb
-from painn_spectra.sampling import label_pretraining
+from painn_spectra.sampling.pretraining import label_pretraining
 from painn_spectra.units import BOHR_A, DEBYE_EA
 
 pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")
@@ -104,7 +104,7 @@ def test_only_training_geometries_are_starts(water_labels, tmp_path, monkeypatch
         return Future()
 
     monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", note)
-    monkeypatch.setattr("painn_spectra.sampling.as_completed", lambda jobs: [])
+    monkeypatch.setattr("painn_spectra.sampling.pretraining.as_completed", lambda jobs: [])
     with pytest.raises(FileNotFoundError):  # no burst was run: nothing to gather
         label_pretraining(dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=1000))
     frames, parts = read_frames(dataset), read_split(split, dataset)

@@ -13,6 +13,7 @@ from torch import nn
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.errors import InputError
+from painn_spectra.md.bonds import bonds
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
 from painn_spectra.md.segments import (
     EQUILIBRATION,
@@ -22,7 +23,6 @@ from painn_spectra.md.segments import (
     restore,
     write_segment,
 )
-from painn_spectra.md.starts import bonds
 from painn_spectra.md.state import (
     State,
     centred,

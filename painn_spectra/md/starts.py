@@ -4,22 +4,19 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from ase.data import covalent_radii
 from numpy.typing import NDArray
 from torch import nn
 
+from painn_spectra.conformers import weighted_conformers
 from painn_spectra.errors import InputError
-from painn_spectra.md.alignment import matching_orders, unique_geometries
-from painn_spectra.md.minima import hessian, surface
-from painn_spectra.normal_modes import normal_modes
-from painn_spectra.populations import classical_weights
+from painn_spectra.md.bonds import bonds
+from painn_spectra.md.minima import surface
 from painn_spectra.relaxation import relax
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 N_FRAMES = 24  # labelled geometries to relax
-BOND_FACTOR = 1.3  # atoms closer than this many sums of covalent radii are bonded
 
 
 def find_starts(
@@ -50,27 +47,8 @@ def find_starts(
 
     # a finite sample may miss one of two mirror images; an achiral molecule merges with its own
     both, energies = np.concatenate([minima, -minima]), np.concatenate([energies, energies])
-    _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
-    unique = unique_geometries(both, energies, kinds)
-    minima, energies = both[unique], energies[unique]
-    modes = [normal_modes(hessian(on, r), r, masses_amu)[0] for r in minima]
-
-    true_minimum = np.array([bool((nu > 0).all()) for nu in modes])
-    if true_minimum.any():  # a saddle point is no conformer
-        chosen = np.flatnonzero(true_minimum)
-        minima, energies, modes = minima[chosen], energies[chosen], [modes[i] for i in chosen]
-    symmetry = [len(matching_orders(r, r, kinds)) for r in minima]
-    weights = classical_weights(minima, energies, modes, symmetry, masses_amu, temperature_K)
-    conformers = [
-        {
-            "energy_eV": float(energy),
-            "weight": float(weight),
-            "symmetry_number": number,
-            "wavenumbers_cm": [round(float(nu), 2) for nu in nus],
-            "positions": r.tolist(),
-        }
-        for energy, weight, number, nus, r in zip(energies, weights, symmetry, modes, minima, strict=True)
-    ]
+    conformers = weighted_conformers(on, numbers, masses_amu, both, energies, temperature_K)
+    weights = np.array([conformer["weight"] for conformer in conformers])
     return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
 
 
@@ -83,15 +61,6 @@ def diverse(frames: Array, n_wanted: int) -> list[int]:
         gap = np.minimum(gap, np.linalg.norm(distances - distances[chosen[-1]], axis=1))
         chosen.append(int(gap.argmax()))
     return chosen
-
-
-def bonds(numbers: Integers, positions: Array) -> tuple[tuple[int, int], ...]:
-    """Bonded pairs of a geometry, by covalent radii."""
-    i, j = np.triu_indices(len(numbers), 1)
-    lengths = np.linalg.norm(positions[i] - positions[j], axis=1)  # (n_pairs,) | Å
-    limit = BOND_FACTOR * (covalent_radii[numbers[i]] + covalent_radii[numbers[j]])
-    near = lengths < limit
-    return tuple(zip(i[near].tolist(), j[near].tolist(), strict=True))
 
 
 def share(weights: Array, n_replicas: int, seed: int) -> list[int]:

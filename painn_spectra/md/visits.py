@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.md.starts import bonds
+from painn_spectra.md.bonds import bonds
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Geometries to label: short GFN2-xTB dynamics around known frames, for cheap pre-training labels."""
+"""Cheap labels to learn first: short GFN2-xTB dynamics around known training geometries."""
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed

@@ -1,0 +1,155 @@
+"""Wrong units in labels that a user brings: told in one line with the number that shows them and the factor.
+
+Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart from
+chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: fewer than about
+ten frames of a molecule, a dipole in D without polar hydrogens, a GFN2-xTB polarizability in a0³.
+"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from painn_spectra import keys
+from painn_spectra.errors import InputError
+from painn_spectra.label_evidence import (
+    Slope,
+    atomic_charges,
+    nearest_neighbour_ratio,
+    polarizability_ratio,
+    stiffness_ratio,
+    work_slope,
+)
+from painn_spectra.units import BOHR3_A3, BOHR_A, DEBYE_EA, HARTREE_EV, KCAL_MOL_EV, KJ_MOL_EV
+
+if TYPE_CHECKING:
+    from painn_spectra.dataset import Frames
+
+MAX_FRAMES = 1000  # looked at, evenly spaced: a unit does not change within a set
+ENERGY_UNITS = {"eV": 1.0, "kcal/mol": KCAL_MOL_EV, "kJ/mol": KJ_MOL_EV, "Hartree": HARTREE_EV}  # in eV
+LENGTH_UNITS = {"Å": 1.0, "bohr": BOHR_A}  # in Å
+WRONG_POSITIONS = {"bohr": BOHR_A, "nm": 10.0, "pm": 0.01}  # in Å
+RIGHT_BOND = (0.5, 1.4)  # times the sum of covalent radii; F2 1.24, N2 0.77
+WORK_SPREAD, STIFFNESS_SPREAD = math.log(1.25), math.log(1.5)  # of the two estimates, one sigma
+CLEAR = math.log(5.0)  # a factor that neither chemistry nor sampling makes
+ODD = math.log(2.0)
+EXPLAINED, MIN_COUNT = 0.3, 8  # of the energies, for a slope to count
+FITTING = 3.0  # sigmas within which a pair of units explains both estimates
+# |charge| in e that an atom has at most; in D also polar hydrogens and their partners exceed it
+MAX_CHARGES_E = {1: 1.15, 7: 2.4, 8: 1.9, 9: 1.4, 17: 1.4, 35: 1.4}
+DIPOLE_EXPLAINED = 0.6
+RIGHT_POLARIZABILITY = 2.7  # times the free atoms' sum; molecules reach 0.9, long conjugated ones more
+
+
+class Pair(NamedTuple):
+    """Units that energies and forces may have, with the sign of forces given as gradients."""
+
+    energy: str
+    energy_eV: float
+    force: str
+    force_eV_A: float  # negative for gradients
+
+
+PAIRS = [
+    Pair(energy, energy_eV, f"{'' if sign > 0 else 'gradients in '}{force}/{length}", sign * force_eV / length_A)
+    for energy, energy_eV in ENERGY_UNITS.items()
+    for force, force_eV in ENERGY_UNITS.items()
+    for length, length_A in LENGTH_UNITS.items()
+    for sign in (1, -1)
+]
+
+
+def check_units(frames: "Frames", source: Path | str) -> None:
+    """Raise InputError where a label's unit is clearly another than keys.py says; warn where it is in doubt."""
+    if len(frames) > MAX_FRAMES:
+        frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
+    _check_positions(frames, source)
+    if {keys.ENERGY, keys.FORCES} <= set(frames.labels):
+        _check_energy_and_forces(frames, source)
+    if keys.DIPOLE in frames.labels:
+        _check_dipole(frames, source)
+    if keys.POLARIZABILITY in frames.labels:
+        _check_polarizability(frames, source)
+
+
+def _check_positions(frames: "Frames", source: Path | str) -> None:
+    ratio = nearest_neighbour_ratio(frames)
+    if ratio is None or RIGHT_BOND[0] < ratio < RIGHT_BOND[1]:
+        return
+    shown = f"{source}: bonds are {ratio:.3g} times the sum of covalent radii"
+    for unit, factor in WRONG_POSITIONS.items():
+        if RIGHT_BOND[0] < ratio * factor < RIGHT_BOND[1]:
+            raise InputError(
+                f"{shown}, so positions look like {unit}, not Å; multiply them by {factor:.7g} "
+                f"(forces per {unit} are divided by it)"
+            )
+    print(f"warning: {shown}; are the positions in Å?")
+
+
+def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
+    work, stiffness = work_slope(frames), stiffness_ratio(frames)
+    if work and (work.explained < EXPLAINED or work.count < MIN_COUNT):
+        work = None
+    found = [  # (what the number is, log of its distance from 1)
+        (f"energies change {work.value:.3g} times as much as the forces say", work) if work else None,
+        (f"bonds are {stiffness.value:.3g} times as stiff as expected", stiffness) if stiffness else None,
+    ]
+    evidence = [entry for entry in found if entry]
+    off = max((_distance(slope.value) for _, slope in evidence), default=0.0)
+    shown = f"{source}: " + " and ".join(text for text, _ in evidence)
+    if off < CLEAR:
+        if off > ODD and work and _distance(work.value) > ODD:
+            print(f"warning: {shown}; are energies in eV and forces in eV/Å?")
+        return
+    best = min(PAIRS, key=lambda pair: _misfit(pair, work, stiffness))
+    if _misfit(best, work, stiffness) > FITTING**2:
+        print(f"warning: {shown}; are energies in eV and forces in eV/Å?")
+        return
+    looks, fixes = [], []
+    if best.energy_eV != 1:
+        looks.append(f"REF_{keys.ENERGY} looks like {best.energy}, not eV")
+        fixes.append(f"multiply REF_{keys.ENERGY} by {best.energy_eV:.7g}")
+    if best.force_eV_A != 1:
+        looks.append(f"REF_{keys.FORCES} looks like {best.force}, not {'forces in ' * (best.force_eV_A < 0)}eV/Å")
+        fixes.append(f"multiply REF_{keys.FORCES} by {best.force_eV_A:.7g}")
+    raise InputError(f"{shown}, so {' and '.join(looks)}; {' and '.join(fixes)}")
+
+
+def _distance(ratio: float) -> float:
+    """How far from 1, as a logarithm; a wrong sign is as clear as can be."""
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
+
+
+def _misfit(pair: Pair, work: Slope | None, stiffness: Slope | None) -> float:
+    """Squared sigmas by which the estimates miss what labels in these units give; unusual pairs cost a little."""
+    total = 0.5 * ((pair.energy_eV != 1) + (pair.force_eV_A != 1) + ("bohr" in pair.force and pair.energy != "Hartree"))
+    if work:
+        total += (_distance(work.value / pair.force_eV_A * pair.energy_eV) / WORK_SPREAD) ** 2
+    if stiffness:
+        total += (_distance(stiffness.value * pair.force_eV_A) / STIFFNESS_SPREAD) ** 2
+    return total
+
+
+def _check_dipole(frames: "Frames", source: Path | str) -> None:
+    for numbers, charges, explained in atomic_charges(frames):
+        if explained < DIPOLE_EXPLAINED:
+            continue
+        for z, limit in MAX_CHARGES_E.items():
+            largest = np.abs(charges[numbers == z]).max(initial=0.0)
+            if largest > limit:
+                raise InputError(
+                    f"{source}: REF_{keys.DIPOLE} gives an atom of element {z} a charge of {largest:.2g} e, so it "
+                    f"looks like D, not e·Å; multiply it by {DEBYE_EA:.7g}"
+                )
+
+
+def _check_polarizability(frames: "Frames", source: Path | str) -> None:
+    ratios = polarizability_ratio(frames)
+    if ratios is None or ratios[0] < RIGHT_POLARIZABILITY:
+        return
+    shown = f"{source}: REF_{keys.POLARIZABILITY} is {ratios[0]:.3g} times that of the free atoms"
+    if ratios[1] < RIGHT_POLARIZABILITY or ratios[0] > RIGHT_POLARIZABILITY / BOHR3_A3:
+        print(f"warning: {shown}; is it in Å³?")
+        return
+    raise InputError(f"{shown}, so it looks like a0³, not Å³; multiply it by {BOHR3_A3:.7g}")

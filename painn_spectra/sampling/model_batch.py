@@ -1,0 +1,117 @@
+"""The stage `sample-model`: geometries to label from a trained model's own dynamics."""
+
+import functools
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase.data import atomic_masses
+from numpy.typing import NDArray
+
+from painn_spectra.ase import check_elements
+from painn_spectra.config import SamplingSettings
+from painn_spectra.files import content_hash, open_parts, output_lock
+from painn_spectra.md.integrators import baoab_step, evaluate
+from painn_spectra.md.run import labelled_geometries
+from painn_spectra.md.starts import find_starts
+from painn_spectra.md.state import State, centred, thermal_velocities
+from painn_spectra.md.workers import Load, single_thread
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
+from painn_spectra.sampling.output import Group, write_selection
+from painn_spectra.sampling.parts import scatter
+
+Array = NDArray[np.float64]
+
+CURE = "train longer, or raise sampling.n_frames: the model does not hold the molecule together"
+TIMESTEP_FS = 1.0  # geometries are wanted, no spectra
+FRICTION_PER_PS = 10.0
+EQUILIBRATION_PS = 1.0
+SPARE = 1.1  # frames made for each one wanted: some are dropped
+
+
+def sample_model(
+    model: Path,
+    dataset: Path,
+    geometries: Path,
+    settings: SamplingSettings,
+    round_number: int = 1,
+    threads: int = 1,
+    load: Load = load_model,
+) -> None:
+    """Stage: write up to `settings.frames_per_round` geometries that `dataset` does not hold yet.
+
+    A block of replicas at each temperature, an equal share of the frames from each, started in the model's
+    conformers with their Boltzmann weights; `seed` is "model<round>-<temperature>-<replica>". load: opens the
+    model file. The result does not depend on `threads`, and a killed run goes on with the missing blocks.
+    """
+    numbers, frames = labelled_geometries(dataset)
+    masses = atomic_masses[numbers]
+    temperatures = settings.model_temperatures_K
+    parts = Path(f"{geometries}.parts")
+    with output_lock(geometries):
+        hashes = [content_hash(model), content_hash(dataset)]
+        open_parts(parts, [STAGE_VERSION["sample-model"], *hashes, settings.model_dump(), round_number])
+        with single_thread():
+            potential = load(model, "cpu").double().eval()  # Hessians by differences need float64
+            check_elements(potential, numbers)
+            starts = find_starts(
+                potential, numbers, masses, frames, temperatures[0], BLOCK_REPLICAS, settings.seed
+            )
+        minima = np.array([conformer["positions"] for conformer in starts["conformers"]])
+        minima = minima[starts["replicas"]]  # (n_replicas, n_atoms, 3) | Å
+        n_frames = math.ceil(SPARE * settings.frames_per_round / len(temperatures) / len(minima))
+        seed = settings.seed + 1000 * round_number  # another round, other noise
+        arguments = [
+            (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load)
+            for k, T in enumerate(temperatures)
+        ]
+        groups = [
+            Group(f"model{round_number}-{T:g}-{replica}", T, minima[replica], positions)
+            for T, block in zip(
+                temperatures, scatter(replicas, arguments, parts, threads, "model's dynamics"), strict=True
+            )
+            for replica, positions in enumerate(block)
+        ]
+        write_selection(
+            geometries, numbers, groups, settings.frames_per_round, "model_temperatures_K", CURE, frames
+        )
+        shutil.rmtree(parts)
+
+
+def replicas(
+    model: Path,
+    numbers: NDArray[np.int64],
+    minima: Array,
+    temperature_K: float,
+    interval_fs: float,
+    n_frames: int,
+    seed: int,
+    first_replica: int,
+    load: Load,
+) -> Array:
+    """Langevin dynamics of a block of replicas from `minima` (n_replicas, n_atoms, 3) | Å.
+
+    Returns positions (n_replicas, n_frames, n_atoms, 3) | Å every `interval_fs` after equilibration.
+    """
+    torch.set_num_threads(1)
+    potential = load(model, "cpu")
+    masses = torch.as_tensor(atomic_masses[numbers], dtype=torch.float64)[:, None]
+    positions = centred(torch.as_tensor(minima, dtype=torch.float64), masses)
+    zero = torch.zeros_like(positions)
+    names = tuple(range(first_replica, first_replica + len(minima)))
+    elements = torch.as_tensor(numbers).expand(len(positions), -1)
+    state = State(names, elements, masses, positions, zero, zero, zero[:, 0, 0])
+    evaluate(state, potential)
+    state.velocities = thermal_velocities(state, temperature_K, seed)
+    step = functools.partial(baoab_step, state, potential, TIMESTEP_FS, temperature_K, FRICTION_PER_PS, seed)
+    for _ in range(round(EQUILIBRATION_PS * 1e3 / TIMESTEP_FS)):
+        step()
+    recorded = np.empty((len(minima), n_frames, len(numbers), 3))
+    for k in range(n_frames):
+        for _ in range(max(1, round(interval_fs / TIMESTEP_FS))):
+            step()
+        recorded[:, k] = centred(state.positions, masses).numpy()
+    return recorded
