@@ -60,8 +60,8 @@ def draw_profiles(
             axis.plot(fine, 1e3 * (_spline(angles, model)(fine) - zeros[0]), color=BLUE, label="model")
             if np.isfinite(other).all():
                 axis.plot(
-                    angles, 1e3 * (other - zeros[1]), "o", color=BLACK, markersize=3.5, markerfacecolor="none",
-                    label=reference.split(",")[0],
+                    angles, 1e3 * (other - zeros[1]), "o", color=BLACK, markersize=3.5,
+                    markerfacecolor="none", label=reference.split(",")[0],
                 )  # fmt: skip
             axis.set_title(name, loc="left")
             axis.set_xlim(-180, 180)

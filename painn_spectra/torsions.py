@@ -16,7 +16,6 @@ from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock
-from painn_spectra.kept_tasks import Arrays, KeptTasks
 from painn_spectra.md.minima import surface
 from painn_spectra.md.starts import bonds
 from painn_spectra.md.workers import single_thread
@@ -25,6 +24,7 @@ from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import Surface, relax
 from painn_spectra.rotatable import Dihedral, check_dihedral, moving_atoms, name_of, rotatable
+from painn_spectra.sampling.parts import scatter
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.torsion_profiles import draw_profiles, stationary_points, wrapped
 
@@ -154,19 +154,14 @@ def reference_energies(
     """Energies (n,) | eV of the reference method along every path."""
     check_method(level[0], numbers)
     prepare_environment()  # before the workers load PySCF
-    tasks = [
-        (parts / f"{p:02d}-{k:03d}.npz", single_energy, (numbers, r, level))
-        for p, path in enumerate(paths)
-        for k, r in enumerate(path)
-    ]
-    with KeptTasks(threads) as pool:
-        energies = np.array([float(out[keys.ENERGY]) for out in pool.run(tasks, "energies")])
+    jobs = [(numbers, r, level) for path in paths for r in path]
+    energies = np.array(scatter(single_energy, jobs, parts, threads, "energies"))
     return np.split(energies, np.cumsum([len(path) for path in paths])[:-1])
 
 
-def single_energy(numbers: NDArray[np.int64], positions: Array, level: Level) -> Arrays:
-    """Energy of one geometry."""
-    return compute_label(numbers, positions, *level, properties=(keys.ENERGY,))
+def single_energy(numbers: NDArray[np.int64], positions: Array, level: Level) -> Array:
+    """Energy () | eV of one geometry."""
+    return compute_label(numbers, positions, *level, properties=(keys.ENERGY,))[keys.ENERGY]
 
 
 def _dihedral(positions: Array, dihedral: Sequence[int]) -> Array:
