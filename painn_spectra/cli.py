@@ -130,6 +130,40 @@ def md(a: Arguments) -> None:
     )  # fmt: skip
 
 
+def harmonic_reference(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.harmonic_reference import harmonic_reference as run
+    from painn_spectra.plan import HarmonicStage
+
+    s = parse_settings(HarmonicStage, a.settings)
+    run(a.conformers, a.table, s.method, s.charge, s.multiplicity, s.isotopes, s.temperature_K, a.threads)
+
+
+def harmonic_model(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.harmonic_model import harmonic_model as run
+    from painn_spectra.plan import HarmonicStage
+
+    s = parse_settings(HarmonicStage, a.settings)
+    run(a.model, a.dataset, a.table, a.conformers, s.isotopes, s.temperature_K)
+
+
+def harmonic_compare(a: Arguments) -> None:
+    from painn_spectra.harmonic_comparison import compare_harmonic
+
+    compare_harmonic(a.reference, a.model, a.comparison)
+
+
+def torsions(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import HarmonicStage
+    from painn_spectra.torsions import torsions as run
+
+    s = parse_settings(HarmonicStage, a.settings)
+    level = (s.method, s.charge, s.multiplicity)
+    run(a.model, a.conformers, a.profiles, a.barriers, a.figures, level, a.bond, a.threads)
+
+
 def spectra(a: Arguments) -> None:
     from painn_spectra.config import SpectraSettings, parse_settings
     from painn_spectra.spectra.spectrum import compute_spectra
@@ -145,7 +179,7 @@ def compare(a: Arguments) -> None:
 
     files = parse_settings(Experiment, a.settings)
     bands, ir, raman = (Path(name) if name else None for name in (files.bands, files.ir, files.raman))
-    compare_stage(a.spectra, a.figures, a.comparison, bands, ir, raman)
+    compare_stage(a.spectra, a.figures, a.comparison, bands, ir, raman, a.harmonic)
 
 
 def report(a: Arguments) -> None:
@@ -197,8 +231,16 @@ def parser() -> Parser:
     )
     labelling = add(label, "labels of one chunk of geometries", "geometries", "labels", "failures")
     labelling.add_argument("--store", type=Path, required=True, metavar="DIR", help="labels computed so far")
+    help_text = "energy profiles about rotatable bonds, model and reference"
+    turning = add(torsions, help_text, "model", "conformers", "profiles", "barriers", "figures")
+    turning.add_argument(
+        "--bond", nargs=4, type=int, action="append", metavar="ATOM",
+        help="dihedral by atom indices from 0, repeatable; default: one about every rotatable bond",
+    )  # fmt: skip
     add(conformers, "minima of the molecule that a structure names", "output")
     threaded = [
+        add(harmonic_reference, "minima and harmonic spectra of the labels' method", "conformers", "table"),
+        turning,
         labelling,
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
         add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
@@ -208,6 +250,10 @@ def parser() -> Parser:
     for command in threaded:
         help_text = "worker processes, default: %(default)s"
         command.add_argument("--threads", type=positive, default=1, metavar="N", help=help_text)
+    help_text = "minima and harmonic spectra of a trained model"
+    add(harmonic_model, help_text, "model", "dataset", "table", "conformers")
+    help_text = "modes of the model beside the reference's"
+    add(harmonic_compare, help_text, "reference", "model", "comparison", settings=False)
     add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")
     add(train, "train one model on the labels", "dataset", "split", "model", "metrics").add_argument(
         "--start-from", type=Path, metavar="MODEL", help="pretrained model"
@@ -221,7 +267,10 @@ def parser() -> Parser:
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
     add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
-    add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
+    comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
+    comparing.add_argument(
+        "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"
+    )
     add(report, "one molecule's results as a web page", "results", "report")
     pages = add(index, "page that links the molecules' reports", "index", settings=False)
     pages.add_argument("reports", nargs="+", type=Path, metavar="REPORT")

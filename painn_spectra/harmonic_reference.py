@@ -13,12 +13,12 @@ from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries, with_isotopes
 from painn_spectra.derivatives import STEP_A, Derivatives, derivatives, displaced
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash, open_parts, output_lock
-from painn_spectra.kept_tasks import Arrays, KeptTasks, load_arrays, save_arrays
+from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import relax
+from painn_spectra.sampling.parts import scatter
 from painn_spectra.spectra.harmonic import Conformers, Sticks, read_conformers, write_harmonic
 
 Array = NDArray[np.float64]
@@ -27,6 +27,7 @@ Level = tuple[Method, int, int]  # method, charge, multiplicity
 # forces left at a reference minimum: they move no frequency by 0.1 cm⁻¹, and quadrature lets them be reached
 CONVERGED_EV_A = 5e-4
 MAX_STEPS = 100
+DISPLACED = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
 
 
 def harmonic_reference(
@@ -72,34 +73,18 @@ def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) ->
     check_method(level[0], numbers)
     open_parts(parts, [content_hash(starts), level[0].model_dump(), *level[1:], STEP_A, CONVERGED_EV_A])
     prepare_environment()  # before the workers load PySCF
-    with KeptTasks(threads) as tasks:
-        minima = tasks.run(
-            [
-                (parts / f"minimum-{i:03d}.npz", minimum, (numbers, start, level, parts / f"path-{i:03d}", i))
-                for i, start in enumerate(geometries)
-            ],
-            "minima",
-        )
-        positions = np.array([m[keys.POSITIONS] for m in minima])
-        energies = np.array([float(m[keys.ENERGY]) for m in minima])
-        kept, symmetry, images = unique_up_to_mirror_images(positions, energies, numbers)
-        positions, energies = positions[kept], energies[kept]
-        moved = np.array([displaced(r) for r in positions])  # (n_conformers, 6 n_atoms, n_atoms, 3) | Å
-        labels = tasks.run(
-            [
-                (parts / f"moved-{kept[i]:03d}-{k:04d}.npz", displaced_label, (numbers, moved[i, k], level))
-                for i, k in np.ndindex(moved.shape[:2])
-            ],
-            "labels",
-        )
-    n = moved.shape[1]
-    found = [derivatives(stacked(labels[i * n : (i + 1) * n])) for i in range(len(kept))]
+    n_atoms = len(numbers)
+    starting = [(numbers, r, level, parts / f"path-{i:03d}", i) for i, r in enumerate(geometries)]
+    minima = np.array(scatter(minimum, starting, parts / "minima", threads, "minima"))
+    energies, positions = minima[:, 0], minima[:, 1:].reshape(-1, n_atoms, 3)
+    kept, symmetry, images = unique_up_to_mirror_images(positions, energies, numbers)
+    positions, energies = positions[kept], energies[kept]
+    moved = np.concatenate([displaced(r) for r in positions])  # (n_conformers 6 n_atoms, n_atoms, 3) | Å
+    labelling = [(numbers, r, level) for r in moved]
+    labels = np.array(scatter(displaced_label, labelling, parts / "displaced", threads, "labels"))
+    labels = labels.reshape(len(kept), 6 * n_atoms, -1)  # last axis: 3 n_atoms + 3 + 9
+    found = [derivatives(unpacked(of_one, n_atoms)) for of_one in labels]
     return conformers_of(numbers, positions, energies, found, symmetry, images)
-
-
-def stacked(labels: list[Arrays]) -> Arrays:
-    """Arrays of single frames as arrays with a leading axis."""
-    return {name: np.array([label[name] for label in labels]) for name in labels[0]}
 
 
 def conformers_of(
@@ -123,35 +108,47 @@ def conformers_of(
     )
 
 
-def minimum(numbers: np.ndarray, start: Array, level: Level, folder: Path, number: int) -> Arrays:
-    """Positions and energy of the minimum reached from `start`; every evaluation is kept in `folder`.
+def minimum(numbers: np.ndarray, start: Array, level: Level, folder: Path, number: int) -> Array:
+    """Energy (eV) and positions (Å) of the minimum reached from `start`, (1 + 3 n_atoms,).
 
-    The optimiser is deterministic: begun again, it asks for the same geometries and finds their labels.
+    Every evaluation is kept in `folder`. The optimiser is deterministic: begun again, it asks for the same
+    geometries and finds their labels.
     """
     count = 0
 
     def surface(positions: Array) -> tuple[Array, Array]:
         nonlocal count
-        file = folder / f"{count:03d}.npz"
-        kept = load_arrays(file) if file.exists() else {}
-        if not kept or not np.array_equal(kept[keys.POSITIONS], positions[0]):
-            kept = compute_label(numbers, positions[0], *level, properties=(keys.ENERGY, keys.FORCES))
-            kept[keys.POSITIONS] = positions[0]
-            save_arrays(file, kept)
-        largest = np.linalg.norm(kept[keys.FORCES], axis=1).max()
+        file = folder / f"{count:03d}.npy"
+        kept = np.load(file) if file.exists() else None  # positions | Å, forces | eV/Å, energy | eV
+        if kept is None or not np.array_equal(kept[: positions.size], positions.ravel()):
+            labels = compute_label(numbers, positions[0], *level, properties=(keys.ENERGY, keys.FORCES))
+            kept = np.concatenate([positions.ravel(), labels[keys.FORCES].ravel(), [labels[keys.ENERGY]]])
+            with atomic_path(file) as temporary:
+                np.save(temporary, kept)
+        forces = kept[positions.size : -1].reshape(positions.shape)
+        largest = np.linalg.norm(forces, axis=2).max()
         print(f"conformer {number}, step {count}: largest force {largest:.5f} eV/Å", file=sys.stderr)
         count += 1
-        return kept[keys.ENERGY][None], kept[keys.FORCES][None]
+        return kept[-1:], forces
 
     positions, energies, converged = relax(surface, start[None], MAX_STEPS, CONVERGED_EV_A)
     if not converged[0]:
         raise InputError(
             f"conformer {number}: no minimum within {MAX_STEPS} steps; start from a geometry nearer to one"
         )
-    return {keys.POSITIONS: positions[0], keys.ENERGY: energies[0]}
+    return np.concatenate([energies, positions.ravel()])
 
 
-def displaced_label(numbers: np.ndarray, positions: Array, level: Level) -> Arrays:
-    """Forces, dipole and polarizability of one displaced geometry."""
-    wanted = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
-    return compute_label(numbers, positions, *level, properties=wanted)
+def displaced_label(numbers: np.ndarray, positions: Array, level: Level) -> Array:
+    """Forces, dipole and polarizability of one displaced geometry in a row, (3 n_atoms + 3 + 9,)."""
+    labels = compute_label(numbers, positions, *level, properties=DISPLACED)
+    return np.concatenate([labels[name].ravel() for name in DISPLACED])
+
+
+def unpacked(rows: Array, n_atoms: int) -> dict[str, Array]:
+    """What `displaced_label` packed, by name, with a leading axis."""
+    parts = np.split(rows, [3 * n_atoms, 3 * n_atoms + 3], axis=1)
+    shapes = ((n_atoms, 3), (3,), (3, 3))
+    return {
+        name: part.reshape(-1, *shape) for name, part, shape in zip(DISPLACED, parts, shapes, strict=True)
+    }

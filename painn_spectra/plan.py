@@ -41,6 +41,9 @@ STAGE_VERSION = {
     "train": 1,
     "evaluate": 1,
     "md": 1,
+    "harmonic-reference": 1,
+    "harmonic-model": 1,
+    "torsions": 1,
     "spectra": 1,
     "compare": 1,
     "report": 1,
@@ -113,6 +116,17 @@ class DynamicsStage(Settings):
     isotopes: dict[int, Positive] = Field(default_factory=dict)
 
 
+class HarmonicStage(Settings):
+    """Settings of `painn-spectra harmonic-reference`, `harmonic-model` and `torsions`; of the model stage
+    the last two alone."""
+
+    method: Method = Method()
+    charge: int = 0
+    multiplicity: Count = 1
+    isotopes: dict[int, Positive] = Field(default_factory=dict)
+    temperature_K: Positive = 300.0
+
+
 def entry(config: Config, name: str) -> Molecule:
     """The molecule entry called `name`."""
     return next(molecule for molecule in config.molecules if molecule.name == name)
@@ -165,6 +179,12 @@ def experiment_files(molecule: Molecule) -> Experiment:
     if molecule.experiment.bands is None and Path(bands).is_file():
         return molecule.experiment.model_copy(update={"bands": bands})
     return molecule.experiment
+
+
+def shipped_harmonic(config: Config, name: str) -> str | None:
+    """Derivatives of the reference method that ship with the labels which serve the entry `name`."""
+    path = f"config/molecules/{data_source(config, name)}/harmonic.npz"
+    return path if Path(path).is_file() else None
 
 
 def check_plan(config: Config) -> list[str]:
@@ -256,6 +276,16 @@ def stage_settings(
                 "temperature_K": molecule.temperature_K,
                 "isotopes": molecule.isotopes,
             }
+        case "harmonic-model":
+            used = molecule.model_dump(include={"isotopes", "temperature_K"})
+        case "harmonic-reference":
+            # the level of theory is that of the labels the model learnt, whoever computed them
+            level = {"method", "charge", "multiplicity"}
+            used = entry(config, data_source(config, name)).model_dump(include=level)
+            used |= molecule.model_dump(include={"isotopes", "temperature_K"})
+        case "torsions":
+            level = {"method", "charge", "multiplicity"}
+            used = entry(config, data_source(config, name)).model_dump(include=level)
         case "spectra":
             used = config.spectra.model_dump()
         case "compare":

@@ -9,7 +9,6 @@ from ase.vibrations import Infrared
 from painn_spectra.config import Method
 from painn_spectra.derivatives import derivatives, displaced
 from painn_spectra.harmonic_reference import CONVERGED_EV_A, harmonic_reference, minimum
-from painn_spectra.kept_tasks import KeptTasks, load_arrays
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.reference import xtb
 from painn_spectra.spectra.harmonic import all_sticks, derivatives_file, read_conformers, read_sticks
@@ -64,7 +63,10 @@ def test_symmetry_rules_the_raman_lines_of_water(water):
 
 @needs_tblite
 def test_activity_is_the_curvature_along_the_mode(water):
-    """Finite displacement along each whole mode instead of 9 Cartesian ones."""
+    """One displacement along each whole mode instead of 9 Cartesian ones.
+
+    Within 2 %: these polarizabilities come from dipoles in finite fields, rounded to 1e-5 e·Å.
+    """
     found, _ = read_conformers(water / "reference.npz")
     masses = np.array([15.999, 1.008, 1.008])
     (sticks,) = all_sticks(found, masses)
@@ -74,14 +76,14 @@ def test_activity_is_the_curvature_along_the_mode(water):
         alpha = (plus["polarizability"] - minus["polarizability"]) / 0.01
         trace, square = np.trace(alpha) / 3, (alpha**2).sum()
         activity = 45 * trace**2 + 7 * 1.5 * (square - 3 * trace**2)
-        assert sticks.activity[k] == pytest.approx(activity, rel=0.01)
+        assert sticks.activity[k] == pytest.approx(activity, rel=0.02)
         dipole = (plus["dipole"] - minus["dipole"]) / 0.01
         assert sticks.infrared[k] == pytest.approx(AMU_E2_KM_MOL * (dipole @ dipole), rel=0.01)
 
 
 @needs_tblite
 def test_other_masses_need_no_labels(water, tmp_path):
-    """From the derivatives alone: HDO has its O–D stretch at 0.727 of the O–H one (√ of the reduced masses)."""
+    """From the derivatives alone: HDO's O–D stretch lies at 0.727 of the O–H one, √(μ_OH/μ_OD)."""
     output = tmp_path / "reference.csv"
     harmonic_reference(derivatives_file(water / "reference.csv"), output, XTB, isotopes={1: 2.014102})
     notes, rows = read_sticks(output)
@@ -105,24 +107,9 @@ def test_a_killed_relaxation_goes_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(xtb, "label", counting)
     again = minimum(molecule("H2O").numbers, start, (XTB, 0, 1), tmp_path / "path", 0)
-    assert len(computed) == 1 and np.array_equal(again["positions"], first["positions"])
-    assert np.linalg.norm(load_arrays(files[-1])["forces"], axis=1).max() < CONVERGED_EV_A
-
-
-def square_or_fail(number: int, forbidden: int) -> dict[str, np.ndarray]:
-    if number == forbidden:
-        raise RuntimeError("killed")
-    return {"square": np.array(number**2)}
-
-
-def test_finished_tasks_are_not_run_again(tmp_path):
-    tasks = [(tmp_path / f"{k}.npz", square_or_fail, (k, 2)) for k in range(3)]
-    with pytest.raises(RuntimeError, match="killed"), KeptTasks(1) as pool:
-        pool.run(tasks, "squares")
-    assert (tmp_path / "0.npz").exists() and not (tmp_path / "2.npz").exists()
-    tasks = [(file, square_or_fail, (k, k if file.exists() else -1)) for k, (file, _, _) in enumerate(tasks)]
-    with KeptTasks(1) as pool:
-        assert [int(result["square"]) for result in pool.run(tasks, "squares")] == [0, 1, 4]
+    assert len(computed) == 1 and np.array_equal(again, first)
+    forces = np.load(files[-1])[9:18].reshape(3, 3)
+    assert np.linalg.norm(forces, axis=1).max() < CONVERGED_EV_A
 
 
 def test_derivatives_of_a_quadratic_form_are_exact():

@@ -106,6 +106,8 @@ def test_stages_read_back_what_they_are_told():
 
 
 TRAINING = {"pretrain", "train"}
+HARMONIC = {"harmonic-reference", "harmonic-model"}
+LEVEL = {"label", "harmonic-reference", "torsions"}
 
 # Setting -> (another value, what of the entry's plan it changes). `data` and `model` are where the entry
 # takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
@@ -165,18 +167,18 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "spectra.max_wavenumber_cm": (3900.0, {"spectra"}),
     "molecules.name": ("c", {"data", "model", "md"}),
     "molecules.structure": ("CCO", {"conformers"}),
-    "molecules.charge": (1, {"conformers", "label", "label-pretraining", *TRAINING}),
-    "molecules.multiplicity": (3, {"conformers", "label", "label-pretraining"}),
-    "molecules.isotopes": ({0: 2.0}, {"md"}),
-    "molecules.temperature_K": (200.0, {"md"}),
-    "molecules.method.program": ("gfn2-xtb", {"label"}),
-    "molecules.method.functional": ("B3LYP", {"label"}),
-    "molecules.method.basis": ("def2-SVP", {"label"}),
-    "molecules.method.polarizability_basis": ("def2-SVPD", {"label"}),
-    "molecules.method.dispersion": ("D4", {"label"}),
-    "molecules.method.density_fitting": (False, {"label"}),
-    "molecules.method.grid_level": (4, {"label"}),
-    "molecules.method.response_grid_level": (2, {"label"}),
+    "molecules.charge": (1, {"conformers", *LEVEL, "label-pretraining", *TRAINING}),
+    "molecules.multiplicity": (3, {"conformers", *LEVEL, "label-pretraining"}),
+    "molecules.isotopes": ({0: 2.0}, {"md", *HARMONIC}),
+    "molecules.temperature_K": (200.0, {"md", *HARMONIC}),
+    "molecules.method.program": ("gfn2-xtb", LEVEL),
+    "molecules.method.functional": ("B3LYP", LEVEL),
+    "molecules.method.basis": ("def2-SVP", LEVEL),
+    "molecules.method.polarizability_basis": ("def2-SVPD", LEVEL),
+    "molecules.method.dispersion": ("D4", LEVEL),
+    "molecules.method.density_fitting": (False, LEVEL),
+    "molecules.method.grid_level": (4, LEVEL),
+    "molecules.method.response_grid_level": (2, LEVEL),
     "molecules.grow": (True, set()),  # this entry's labels are computed: it grows anyhow
     "molecules.labels": ("mine.extxyz", {"data", "rounds"}),
     "molecules.labels_from": ("other", {"data"}),

@@ -30,6 +30,7 @@ case "$*" in *--settings*) shift 2;; esac
 case $stage in
     spectra) touch "$(dirname "$1")/ir.jdx" "$(dirname "$1")/raman.jdx" ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
+    harmonic-model) touch "$(dirname "$3")/model.npz" ;;
     evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
 esac
 for path; do
@@ -39,11 +40,12 @@ done
 
 # One entry with labels of its own, one that inherits its model.
 MOLECULES = [{"name": "a"}, {"name": "b", "model_from": "a", "isotopes": {0: 2.0}}]
+MINIMA = {"harmonic_model a", "harmonic_model b"}
 LEARNT = {"train_member a", "evaluate_model a", "evaluate_model b"}
 FIGURES = {f"{rule} {name}" for rule in ("draw_figures", "write_report") for name in "ab"} | {"write_index"}
 SPECTRA = {f"compute_spectra {name}" for name in "ab"} | FIGURES
 DYNAMICS = {f"run_dynamics {name}" for name in "ab"} | SPECTRA
-FROM_TRAINING = LEARNT | DYNAMICS
+FROM_TRAINING = LEARNT | MINIMA | DYNAMICS
 FROM_PRETRAINING = {"pretrain_member a"} | FROM_TRAINING
 FROM_PRETRAINING_LABELS = {"label_pretraining a"} | FROM_PRETRAINING
 ALL = {"gather_labels a"} | FROM_PRETRAINING_LABELS
@@ -159,8 +161,28 @@ def test_an_experiment_redraws_only(edited):
 
 def test_a_new_isotopologue_needs_no_training(edited):
     edited.configure({"molecules": [*MOLECULES, {"name": "c", "model_from": "b", "temperature_K": 200}]})
-    rules = ("evaluate_model", "run_dynamics", "compute_spectra", "draw_figures", "write_report")
+    rules = (
+        "evaluate_model",
+        "harmonic_model",
+        "run_dynamics",
+        "compute_spectra",
+        "draw_figures",
+        "write_report",
+    )
     assert edited.jobs() == {f"{rule} c" for rule in rules} | {"write_index"}
+
+
+def test_harmonic_reference_is_computed_when_asked_and_taken_when_shipped(edited):
+    on_demand = {"harmonic_reference", "harmonic_compare", "scan_torsions"}
+    expected = {f"{rule} {name}" for rule in on_demand for name in "ab"} | {"harmonic"}
+    assert edited.jobs("harmonic") == expected
+    shipped = edited.labels("a").with_name("harmonic.npz")
+    shipped.write_text("derivatives", encoding="utf-8")
+    try:
+        tables = {f"{rule} {name}" for rule in ("harmonic_reference", "harmonic_compare") for name in "ab"}
+        assert edited.jobs() == tables | FIGURES
+    finally:
+        shipped.unlink()
 
 
 def test_a_stage_can_be_forced(finished):

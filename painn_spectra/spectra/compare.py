@@ -1,5 +1,6 @@
 """The comparison stage: computed bands beside published ones, similarity to a measured curve, figures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
 from painn_spectra.spectra.jcamp import MeasuredCurve, read_measured
+from painn_spectra.spectra.sticks import read_tables
 
 SMOOTHING_SIGMA_CM = 10.0
 FLOOR = 1e-10  # of the normalised density: Kullback–Leibler needs positive numbers
@@ -39,8 +41,12 @@ def compare_stage(
     bands_table: Path | None,
     ir_curve: Path | None,
     raman_curve: Path | None,
+    harmonic: Sequence[Path] = (),
 ) -> None:
-    """Write comparison.csv and ir and raman figures (.svg, .png); each experimental input may be absent."""
+    """Write comparison.csv and ir and raman figures (.svg, .png); each experimental input may be absent.
+
+    harmonic: tables of harmonic modes to draw as sticks.
+    """
     published = read_bands(bands_table) if bands_table else []
     measured = {kind: read_measured(path) if path else None for kind, path in
                 (("ir", ir_curve), ("raman", raman_curve))}  # fmt: skip
@@ -55,10 +61,12 @@ def compare_stage(
     if measured["ir"] is not None:
         notes |= similarity(wavenumber, densities["ir"], measured["ir"])
     write_table(comparison, notes, HEADING, rows)
+    sticks = read_tables(harmonic)
     draw_infrared(metadata, infrared, figures / "ir.svg", figures / "ir.png",
-                  [row for row in published if row["spectrum"] == "ir"], measured["ir"])  # fmt: skip
-    draw_raman(metadata, raman, figures / "raman.svg", figures / "raman.png",
-               [row for row in published if row["spectrum"] == "raman"], measured["raman"])  # fmt: skip
+                  [row for row in published if row["spectrum"] == "ir"], measured["ir"], sticks)  # fmt: skip
+    raman_bands = [row for row in published if row["spectrum"] == "raman"]
+    draw_raman(metadata, raman, figures / "raman.svg", figures / "raman.png", raman_bands,
+               measured["raman"], sticks)  # fmt: skip
 
 
 def read_bands(path: Path) -> list[dict[str, str]]:

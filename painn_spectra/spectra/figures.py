@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.jcamp import MeasuredCurve
+from painn_spectra.spectra.sticks import PANEL_IN, StickTable, draw_sticks
 
 Row = Mapping[str, str]
 AXIS_LABEL = "wavenumber (cm⁻¹)"
@@ -26,17 +27,21 @@ def draw_infrared(
     png: Path,
     published: Sequence[Row] = (),
     measured: MeasuredCurve | None = None,
+    harmonic: Sequence[StickTable] = (),
 ) -> None:
-    """Absolute absorption; `columns` as in ir.csv. A measured curve gets the panel below."""
+    """Absolute absorption; `columns` as in ir.csv. Harmonic sticks and a measured curve get panels below."""
     with style():
-        figure, axes = _panels([3.0] + [1.7] * (measured is not None))
+        figure, axes = _panels([3.0] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
         nu = columns["wavenumber_cm-1"]
         _spectrum(axes[0], nu, columns["ir_km_mol-1_per_cm-1"], columns["standard_error"], BLUE, "computed")
         axes[0].set_ylabel("absorption, km mol⁻¹ per cm⁻¹")
         _published(axes[0], published, nu)
         _legend(axes[0])
+        if harmonic:
+            draw_sticks(axes[1], harmonic, "ir", nu)
+            _legend(axes[1])
         if measured is not None:
-            _measured(axes[1], measured)
+            _measured(axes[-1], measured)
         _finish(figure, axes, nu, f"{metadata['molecule']}: infrared spectrum\n{_conditions(metadata)}")
         save(figure, svg, png)
 
@@ -48,10 +53,11 @@ def draw_raman(
     png: Path,
     published: Sequence[Row] = (),
     measured: MeasuredCurve | None = None,
+    harmonic: Sequence[StickTable] = (),
 ) -> None:
     """Activity with its two parts, then the Stokes signal at the laser line; `columns` as in raman.csv."""
     with style():
-        figure, axes = _panels([2.7, 2.2] + [1.7] * (measured is not None))
+        figure, axes = _panels([2.7, 2.2] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
         nu = columns["wavenumber_cm-1"]
         unit = "A4_amu-1_per_cm-1"
         for name, colour, label in (
@@ -74,8 +80,11 @@ def draw_raman(
         axes[1].set_ylabel(f"d²σ/dΩdν̃, 10{power} m² sr⁻¹\nper cm⁻¹")
         _published(axes[1], published, nu)
         _legend(axes[1])
+        if harmonic:
+            draw_sticks(axes[2], harmonic, "raman", nu)
+            _legend(axes[2])
         if measured is not None:
-            _measured(axes[2], measured)
+            _measured(axes[-1], measured)
         conditions = f"{_conditions(metadata)}, laser {metadata['laser_nm']} nm"
         _finish(figure, axes, nu, f"{metadata['molecule']}: Raman spectrum\n{conditions}")
         save(figure, svg, png)

@@ -23,6 +23,7 @@ from painn_spectra.plan import (
     labels_file,
     model_source,
     rounds,
+    shipped_harmonic,
     stage_settings,
 )
 
@@ -99,3 +100,22 @@ def first_data(file):
         return f"results/{source}/rounds/0/{file}" if rounds(SETTINGS, source) else f"results/{source}/{file}"
 
     return of_job
+
+
+def sticks(wildcards):
+    """Harmonic tables that the figures show: what is expensive only where it ships."""
+    shipped = shipped_harmonic(SETTINGS, wildcards.molecule)
+    kinds = ["reference", "model"] if shipped else ["model"]
+    return expand("results/{molecule}/harmonic/{kind}.csv", molecule=wildcards.molecule, kind=kinds)
+
+
+def harmonic_comparison(wildcards):
+    """The comparison of modes where it costs no labels."""
+    shipped = shipped_harmonic(SETTINGS, wildcards.molecule)
+    return f"results/{wildcards.molecule}/harmonic/comparison.csv" if shipped else []
+
+
+def has_reference(name):
+    """Whether the labels' method can be asked for more: other programs' labels are brought along."""
+    method = entry(SETTINGS, data_source(SETTINGS, name)).method
+    return method.program != "other"

@@ -15,6 +15,7 @@ rule draw_figures:
         experiment=lambda wildcards: [
             path for _, path in experiment_files(entry(SETTINGS, wildcards.molecule)) if path
         ],
+        sticks=sticks,
     output:
         comparison="results/{molecule}/{dynamics}/comparison.csv",
         ir=figure("ir"),
@@ -33,7 +34,8 @@ rule draw_figures:
         mem_mb=2000,
         runtime=15,
     shell:
-        "painn-spectra compare --settings {params.settings:q} {params.folders} {output.comparison} > {log} 2>&1"
+        "painn-spectra compare --settings {params.settings:q} {params.folders} {output.comparison}"
+        " --harmonic {input.sticks} > {log} 2>&1"
 
 
 rule write_report:
@@ -48,6 +50,7 @@ rule write_report:
         expand(
             "results/{{molecule}}/figures/{dynamics}/{file}", dynamics=DYNAMICS, file=["ir.svg", "raman.svg"]
         ),
+        harmonic_comparison,
     output:
         "results/{molecule}/report.html",
     log:
