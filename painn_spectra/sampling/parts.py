@@ -28,22 +28,27 @@ def scatter(
     parts: Path,
     threads: int,
     label: str,
+    here: bool = False,
 ) -> list[np.ndarray]:
     """`job(*a)` for every a in `arguments`, in their order; `parts` is a folder that `files.open_parts` made.
 
-    The result depends on neither `threads` nor interruptions: every job is told its own seed.
+    The result depends on neither `threads` nor interruptions: every job is told its own seed. here: jobs keep
+    to one thread by themselves, so that `threads` = 1 needs no process.
     """
     files = [parts / f"{k:06d}.npy" for k in range(len(arguments))]
     missing = [k for k, file in enumerate(files) if not file.exists()]
     progress = Progress(label, len(files))
     progress.resume_at(len(files) - len(missing))
-    if missing:
+    if here and threads == 1:
+        for k in missing:
+            _keep(files[k], job(*arguments[k]))
+            progress.advance()
+    elif missing:
         with ProcessPoolExecutor(min(threads, len(missing)), get_context("spawn"), prepare_worker) as pool:
             jobs = {pool.submit(job, *arguments[k]): k for k in missing}
             try:
                 for done in as_completed(jobs):
-                    with atomic_path(files[jobs[done]]) as temporary, temporary.open("wb") as stream:
-                        np.save(stream, done.result())
+                    _keep(files[jobs[done]], done.result())
                     progress.advance()
             except BrokenProcessPool:
                 raise InputError(
@@ -54,3 +59,8 @@ def scatter(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     return [np.load(file) for file in files]
+
+
+def _keep(file: Path, array: np.ndarray) -> None:
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
