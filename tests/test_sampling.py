@@ -16,6 +16,7 @@ from toy_potentials import load_toy, write_inputs
 
 from painn_spectra.config import SamplingSettings
 from painn_spectra.errors import InputError
+from painn_spectra.kept_tasks import KeptTasks
 from painn_spectra.md.alignment import matching_orders
 from painn_spectra.md.bonds import bonds
 from painn_spectra.molecules import read_structure
@@ -26,7 +27,6 @@ from painn_spectra.sampling.displacements import amplitudes, thermal_displacemen
 from painn_spectra.sampling.first_set import sample_geometries
 from painn_spectra.sampling.model_batch import sample_model
 from painn_spectra.sampling.output import Group, write_selection
-from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.screening import check_losses, distinct, fingerprints, intact, interleaved
 from painn_spectra.sampling.surfaces import mmff_surface
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K, LIGHT_CM_FS
@@ -290,14 +290,18 @@ def test_a_killed_stage_keeps_its_finished_jobs(tmp_path):
         if broken and k == 2:
             raise KeyboardInterrupt
         done.append(k)
-        return np.full(2, k)
+        return {"k": np.full(2, k)}
 
-    with pytest.raises(KeyboardInterrupt):
-        scatter(job, [(k, True) for k in range(4)], tmp_path, 1, "jobs", here=True)
-    arrays = scatter(job, [(k, False) for k in range(4)], tmp_path, 1, "jobs", here=True)
-    assert done == [0, 1, 2, 3] and [array[0] for array in arrays] == [0, 1, 2, 3]
+    def tasks(broken):
+        return [(tmp_path / f"{k}.npz", job, (k, broken)) for k in range(4)]
+
+    with KeptTasks(1, here=True) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            pool.run(tasks(True), "jobs")
+        arrays = pool.run(tasks(False), "jobs")
+    assert done == [0, 1, 2, 3] and [array["k"][0] for array in arrays] == [0, 1, 2, 3]
 
 
 def test_a_worker_that_dies_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="a worker of the jobs ended without a word"):
-        scatter(os._exit, [(1,)], tmp_path, 1, "jobs")
+    with pytest.raises(InputError, match="jobs: a worker ended without a word"), KeptTasks(1) as pool:
+        pool.run([(tmp_path / "1.npz", os._exit, (1,))], "jobs")

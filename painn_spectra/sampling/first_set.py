@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 from ase.data import atomic_masses
 
+from painn_spectra import keys
 from painn_spectra.config import SamplingSettings
 from painn_spectra.derivatives import displaced, hessian_of
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock
+from painn_spectra.kept_tasks import KeptTasks, Task
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.reference import xtb
 from painn_spectra.sampling.conformers import read_conformers
 from painn_spectra.sampling.displacements import thermal_displacements
 from painn_spectra.sampling.output import Group, write_selection
-from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.surfaces import xtb_surface
 from painn_spectra.sampling.trajectories import xtb_trajectory
 
@@ -45,15 +46,17 @@ def sample_geometries(
     with output_lock(geometries):
         open_parts(parts, [STAGE_VERSION["sample"], content_hash(conformers), settings.model_dump()])
         per_trajectory = math.ceil(SPARE * (settings.n_frames - n_modes) / max(1, n_trajectories))
-        arguments = [
-            (numbers, minima[k % len(minima)], charge, multiplicity, settings.temperature_K,
-             settings.interval_fs, per_trajectory, (settings.seed, k))
+        tasks: list[Task] = [
+            (parts / f"{k:06d}.npz", xtb_trajectory,
+             (numbers, minima[k % len(minima)], charge, multiplicity, settings.temperature_K,
+              settings.interval_fs, per_trajectory, (settings.seed, k)))
             for k in range(n_trajectories)
         ]  # fmt: skip
-        trajectories = scatter(xtb_trajectory, arguments, parts, threads, "GFN2-xTB dynamics")
+        with KeptTasks(threads) as pool:
+            trajectories = pool.run(tasks, "GFN2-xTB dynamics")
         groups = [
-            Group(f"xtb-{k + 1}", settings.temperature_K, minima[k % len(minima)], positions)
-            for k, positions in enumerate(trajectories)
+            Group(f"xtb-{k + 1}", settings.temperature_K, minima[k % len(minima)], out[keys.POSITIONS])
+            for k, out in enumerate(trajectories)
         ]
         on = xtb_surface(numbers, charge, multiplicity)
         per_conformer = math.ceil(SPARE * n_modes / len(minima))

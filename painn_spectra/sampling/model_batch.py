@@ -10,9 +10,11 @@ import torch
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
+from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import SamplingSettings
 from painn_spectra.files import content_hash, open_parts, output_lock
+from painn_spectra.kept_tasks import KeptTasks, Task
 from painn_spectra.md.integrators import baoab_step, evaluate
 from painn_spectra.md.run import labelled_geometries
 from painn_spectra.md.starts import find_starts
@@ -21,7 +23,6 @@ from painn_spectra.md.workers import Load, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
 from painn_spectra.sampling.output import Group, write_selection
-from painn_spectra.sampling.parts import scatter
 
 Array = NDArray[np.float64]
 
@@ -64,15 +65,17 @@ def sample_model(
         minima = minima[starts["replicas"]]  # (n_replicas, n_atoms, 3) | Å
         n_frames = math.ceil(SPARE * settings.frames_per_round / len(temperatures) / len(minima))
         seed = settings.seed + 1000 * round_number  # another round, other noise
-        arguments = [
-            (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load)
+        tasks: list[Task] = [
+            (parts / f"{k:06d}.npz", replicas,
+             (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load))
             for k, T in enumerate(temperatures)
-        ]
-        blocks = scatter(replicas, arguments, parts, threads, "model's dynamics", here=True)
+        ]  # fmt: skip
+        with KeptTasks(threads, here=True) as pool:
+            blocks = pool.run(tasks, "dynamics of the model")
         groups = [
             Group(f"model{round_number}-{T:g}-{replica}", T, minima[replica], positions)
             for T, block in zip(temperatures, blocks, strict=True)
-            for replica, positions in enumerate(block)
+            for replica, positions in enumerate(block[keys.POSITIONS])
         ]
         write_selection(
             geometries, numbers, groups, settings.frames_per_round, "model_temperatures_K", CURE, frames
@@ -91,10 +94,10 @@ def replicas(
     seed: int,
     first_replica: int,
     load: Load,
-) -> Array:
+) -> dict[str, Array]:
     """Langevin dynamics of a block of replicas from `minima` (n_replicas, n_atoms, 3) | Å.
 
-    Returns positions (n_replicas, n_frames, n_atoms, 3) | Å every `interval_fs` after equilibration.
+    Returns {"positions": (n_replicas, n_frames, n_atoms, 3) | Å}, every `interval_fs` after equilibration.
     """
     potential = load(model, "cpu")
     masses = torch.as_tensor(atomic_masses[numbers], dtype=torch.float64)[:, None]
@@ -113,4 +116,4 @@ def replicas(
         for _ in range(max(1, round(interval_fs / TIMESTEP_FS))):
             step()
         recorded[:, k] = centred(state.positions, masses).numpy()
-    return recorded
+    return {keys.POSITIONS: recorded}

@@ -6,6 +6,8 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import thermalize_momenta
 from numpy.typing import NDArray
 
+from painn_spectra import keys
+
 TIMESTEP_FS = 1.0  # geometries are wanted, no spectra: nine steps per period of the fastest vibration suffice
 FRICTION_PER_PS = 10.0
 EQUILIBRATION_PS = 1.0  # ten times the friction's time: the minimum is forgotten
@@ -20,8 +22,9 @@ def xtb_trajectory(
     interval_fs: float,
     n_frames: int,
     seed: tuple[int, ...],
-) -> NDArray[np.float64]:
-    """Positions (n_frames, n_atoms, 3) | Å every `interval_fs` of Langevin dynamics, after equilibration.
+) -> dict[str, NDArray[np.float64]]:
+    """{"positions": (n_frames, n_atoms, 3) | Å}, every `interval_fs` of Langevin dynamics once it is
+    in equilibrium.
 
     NaN from where on the electrons do not converge any more, as in a broken molecule.
     """
@@ -47,4 +50,4 @@ def xtb_trajectory(
             positions[k] = atoms.positions - atoms.get_center_of_mass()
     except Exception:  # ASE wraps the solver's failure in exceptions of its own
         pass
-    return positions
+    return {keys.POSITIONS: positions}
