@@ -14,6 +14,7 @@ from painn_spectra import keys
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 SPLIT_VERSION = 1
@@ -185,6 +186,7 @@ def _tail(index: np.ndarray, fraction: float) -> np.ndarray:
 def gather_labels(labels: Path, dataset: Path, split: Path, settings: DatasetSettings) -> None:
     """Stage: check the labels, copy them to `dataset` and freeze the split with the content's hash."""
     frames = read_frames(labels)
+    check_units(frames, labels)
     parts = split_frames(frames.groups, settings)
     with atomic_path(dataset) as temporary:
         shutil.copyfile(labels, temporary)

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 NOBLE = (2, 10, 18, 36, 54, 86)
 BOND_FACTOR = 1.3  # times the sum of covalent radii: bonded
-MAX_FORCE_FIELD_FRAMES = 60
-MAX_PAIRS = 100  # of atoms in the force field, the closest ones: bonds, angles, many torsions
+MAX_FORCE_FIELD_FRAMES = 50
+MAX_PAIRS = 80  # of atoms in the force field, the closest ones: bonds, angles, many torsions
 POWERS = 3  # of a distance's change: anharmonic bonds need the third
 MIN_EQUATIONS = 2.0  # force components per coefficient; an exact fit of the forces predicts no energy
 MIN_BOND_FRAMES = 4
 MIN_STRETCH_A = 0.01  # a bond that varies less follows another mode and would show that one's stiffness
 MIN_STRETCH_CORRELATION = 0.8
+MIN_STRETCH_SHARE = 0.3  # of the atom's squared force; less along a bend or torsion, where others push it too
+NONMETALS = (1, 5, 6, 7, 8, 9, 14, 15, 16, 17)  # bonds of metals are softer than the rule says
 BADGER_EV_A = 1.86 * MDYN_A_EV
 BADGER_LENGTHS_A = {(0, 0): 0.025, (0, 1): 0.335, (0, 2): 0.585, (1, 1): 0.68, (1, 2): 0.94, (2, 2): 1.25}
 CHARGE_RIDGE_A2 = 2e-3  # displacements about a minimum, below this variance, tell no charges
@@ -147,7 +149,11 @@ def stiffness_ratio(frames: "Frames") -> Slope | None:
             length = np.linalg.norm(bond, axis=1)  # (n,) | Å
             along = (forces[:, atom] * bond).sum(axis=1) / length
             dr, df = length - length.mean(), along - along.mean()
-            if offset is None or length.std() < MIN_STRETCH_A or not df.any():
+            if offset is None or not np.isin(numbers[[atom, other]], NONMETALS).all():
+                continue
+            if length.std() < MIN_STRETCH_A or not df.any():
+                continue
+            if along @ along < MIN_STRETCH_SHARE * (forces[:, atom] ** 2).sum():
                 continue
             if abs(dr @ df) >= MIN_STRETCH_CORRELATION * np.linalg.norm(dr) * np.linalg.norm(df):
                 ratios.append(-(dr @ df) / (dr @ dr) * (length.mean() - offset) ** 3 / BADGER_EV_A)
@@ -183,8 +189,8 @@ def atomic_charges(frames: "Frames") -> list[tuple[np.ndarray, np.ndarray, float
 def polarizability_ratio(frames: "Frames") -> tuple[float, float] | None:
     """Median over frames of ᾱ = tr α/3 over the free atoms' sum, and of ᾱ over the most an anion may have.
 
-    0.3 to 0.9 in Å³ for neutral molecules and cations, less in a minimal basis. Closed-shell anions, whose atomic
-    numbers add up to an odd number, may have ANION_A03 more.
+    0.3 to 0.9 in Å³ for neutral molecules and cations. Closed-shell anions, whose atomic numbers add up to an odd
+    number, may have ANION_A03 more. A minimal basis has less, but GFN2-xTB 6 times as much for Cl, Br and Ar.
     """
     known = np.isin(frames.numbers, [0, *FREE_ATOM_A03]).all(axis=1)
     if not known.any():
@@ -210,7 +216,8 @@ def _l1_slope(x: np.ndarray, y: np.ndarray) -> Slope | None:
 
 def _distances(positions: np.ndarray) -> np.ndarray:
     """(n, n_atoms, n_atoms) | Å, infinite on the diagonal."""
-    out = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=3)
+    difference = positions[:, :, None] - positions[:, None]
+    out = np.sqrt(np.einsum("kijx,kijx->kij", difference, difference))
     out[:, np.arange(out.shape[1]), np.arange(out.shape[1])] = np.inf
     return out
 
