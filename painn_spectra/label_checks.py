@@ -1,8 +1,9 @@
 """Wrong units in labels that a user brings: told in one line with the number that shows them and the factor.
 
-Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart from
-chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: fewer than about
-ten frames of a molecule, a dipole in D without polar hydrogens, a GFN2-xTB polarizability in a0³.
+Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart
+from chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: energies
+of fewer than about ten frames of a molecule, a dipole in D without polar hydrogens or of molecules with a few
+frames each, a GFN2-xTB polarizability in a0³.
 """
 
 import math
@@ -69,7 +70,7 @@ PAIRS = [
 
 
 def check_units(frames: "Frames", source: Path | str) -> None:
-    """Raise InputError where a label's unit is clearly another than keys.py says; warn where it is in doubt."""
+    """Raise InputError where a label's unit is clearly not that of keys.py; warn where it is in doubt."""
     if len(frames) > MAX_FRAMES:
         frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
     _check_positions(frames, source)
@@ -97,7 +98,7 @@ def _check_positions(frames: "Frames", source: Path | str) -> None:
 
 def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
     work, stiffness = work_slope(frames), stiffness_ratio(frames)
-    if work and (work.count < MIN_COUNT or work.explained < (EXPLAINED if stiffness else EXPLAINED_ALONE)):
+    if work and (work.n_data < MIN_COUNT or work.explained < (EXPLAINED if stiffness else EXPLAINED_ALONE)):
         work = None
     found = [  # (what the number is, log of its distance from 1)
         (f"energies change {work.value:.3g} times as much as the forces say", work) if work else None,
@@ -128,7 +129,7 @@ def _distance(ratio: float) -> float:
 
 
 def _misfit(pair: Pair, work: Slope | None, stiffness: Slope | None) -> float:
-    """Squared sigmas by which the estimates miss what labels in these units give; unusual pairs cost a little."""
+    """Squared sigmas by which the estimates miss what these units give; unusual pairs cost a little."""
     wrong_energy, wrong_forces = pair.energy_eV != 1, abs(pair.force_eV_A) != 1
     total = wrong_energy + wrong_forces + 2.0 * ("bohr" in pair.force and "Hartree" not in pair.force)
     total += 2.0 * (wrong_energy and wrong_forces and pair.energy not in pair.force)
@@ -147,8 +148,8 @@ def _check_dipole(frames: "Frames", source: Path | str) -> None:
             largest = np.abs(charges[numbers == z]).max(initial=0.0)
             if largest > limit:
                 raise InputError(
-                    f"{source}: REF_{keys.DIPOLE} gives an atom of element {z} a charge of {largest:.2g} e, so it "
-                    f"looks like D, not e·Å; multiply it by {DEBYE_EA:.7g}"
+                    f"{source}: REF_{keys.DIPOLE} gives an atom of element {z} a charge of {largest:.2g} e, "
+                    f"so it looks like D, not e·Å; multiply it by {DEBYE_EA:.7g}"
                 )
 
 
