@@ -14,6 +14,7 @@ from painn_spectra import keys
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 SPLIT_VERSION = 1
@@ -242,7 +243,11 @@ def gather_labels(
     written = [path for path in labels if path.stat().st_size]
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
-    groups = np.concatenate([read_frames(path).groups for path in written])
+    sets = [read_frames(path) for path in written]
+    if not failures:  # brought along: our own labelling knows its units
+        for frames, path in zip(sets, written, strict=True):
+            check_units(frames, path)
+    groups = np.concatenate([frames.groups for frames in sets])
     known = read_frames(previous[0]).groups if previous else groups[:0]
     added = split_frames(groups, settings, addition=previous is not None)
     parts = {name: [len(known) + k for k in index] for name, index in added.items()}
