@@ -200,7 +200,7 @@ def test_nothing_is_written_when_the_last_computation_fails(trajectory, monkeypa
     def fail(*_):
         raise RuntimeError("bands")
 
-    monkeypatch.setattr(spectrum, "depolarisation", fail)
+    monkeypatch.setattr(spectrum, "band_rows", fail)
     with pytest.raises(RuntimeError, match="bands"):
         run(trajectory)
     assert not (trajectory.parent / "out").exists()

@@ -10,7 +10,8 @@ from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path
 from painn_spectra.progress import Progress
-from painn_spectra.spectra.bands import depolarisation, find_bands, standard_error
+from painn_spectra.spectra.band_table import HEADING, band_rows, effort_note
+from painn_spectra.spectra.bands import standard_error
 from painn_spectra.spectra.correlation import Array, Estimator
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.spectra.infrared import INFRARED_UNIT, infrared_density
@@ -30,11 +31,6 @@ GEOMETRIES = {  # column -> (X, Y) of the signal Xβ'² + Yγ'²
     "parallel_m2_sr-1_per_cm-1": (45.0, 4.0),
     "perpendicular_m2_sr-1_per_cm-1": (0.0, 3.0),
 }
-BAND_HEADING = [
-    "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
-    "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
-    "depolarisation_ratio", "depolarisation_standard_error",
-]  # fmt: skip
 
 
 def compute_spectra(
@@ -57,8 +53,8 @@ def compute_spectra(
             progress.advance()
     nu = estimator.wavenumber_cm
     rows = [
-        *_band_rows("ir", nu, infrared),
-        *_band_rows("raman", nu, isotropic + anisotropic, (isotropic, anisotropic)),
+        *band_rows("ir", _area_unit(INFRARED_UNIT), nu, infrared),
+        *band_rows("raman", _area_unit(ACTIVITY_UNIT), nu, isotropic + anisotropic, (isotropic, anisotropic)),
     ]
     signals = {
         name: stokes_cross_section(nu, isotropic, anisotropic, temperature_K, settings.laser_nm, *weights)
@@ -67,7 +63,8 @@ def compute_spectra(
     # all is computed: whatever fails, fails before the first file
     _write_infrared(ir, metadata, nu, infrared)
     _write_raman(raman, metadata, nu, isotropic, anisotropic, signals)
-    write_table(bands, metadata, BAND_HEADING, rows)
+    effort = effort_note(n_replicas, series.length_fs / 1e3)
+    write_table(bands, {**metadata, **effort}, HEADING, rows)
     with atomic_path(replicas) as temporary:
         np.savez_compressed(
             temporary,
@@ -163,18 +160,5 @@ def error_column(name: str) -> str:
                 if name.endswith(unit)) + "_standard_error"  # fmt: skip
 
 
-def _band_rows(
-    name: str, nu: Array, densities: Array, parts: tuple[Array, Array] | None = None
-) -> list[list]:
-    unit = (INFRARED_UNIT if parts is None else ACTIVITY_UNIT).partition(" per ")[0]
-    rows = []
-    for band in find_bands(nu, densities):
-        ratio = (
-            (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, band.lower_cm, band.upper_cm)
-        )
-        rows.append([
-            name, band.lower_cm, band.upper_cm, band.peak_cm,
-            band.centroid_cm, band.centroid_standard_error_cm, band.fwhm_cm,
-            band.area, band.area_standard_error, band.area_low, band.area_high, unit, *ratio,
-        ])  # fmt: skip
-    return rows
+def _area_unit(density_unit: str) -> str:
+    return density_unit.partition(" per ")[0]
