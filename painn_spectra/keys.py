@@ -25,6 +25,7 @@ KINETIC_ENERGY = "kinetic_energy"  # (n_replicas, n_samples) | eV, on-step veloc
 HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples) | eV, mean of both half steps
 # DIPOLE (n_replicas, n_samples, 3) | e·Å and POLARIZABILITY (n_replicas, n_samples, 3, 3) | Å³, float32
 SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, every `sparse_stride`-th sample
+HALF_STEP_VELOCITIES = "half_step_velocities"  # (n_replicas, n_samples, n_atoms, 3) | Å/fs, half a step after
 
 # trajectory.h5: attributes
 TRAJECTORY_VERSION = 1
