@@ -4,17 +4,16 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import torch
 from ase.data import covalent_radii
 from numpy.typing import NDArray
-from scipy.special import softmax
 from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.alignment import matching_orders, unique_geometries
-from painn_spectra.md.minima import hessian, relax, surface, wavenumbers
-from painn_spectra.md.state import inertia_tensor, is_linear
-from painn_spectra.units import BOLTZMANN_EV_K
+from painn_spectra.md.minima import hessian, surface
+from painn_spectra.normal_modes import normal_modes
+from painn_spectra.populations import classical_weights
+from painn_spectra.relaxation import relax
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -54,8 +53,7 @@ def find_starts(
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
     unique = unique_geometries(both, energies, kinds)
     minima, energies = both[unique], energies[unique]
-    linear = is_linear_molecule(minima[0], masses_amu)
-    modes = [wavenumbers(hessian(on, r), r, masses_amu, linear) for r in minima]
+    modes = [normal_modes(hessian(on, r), r, masses_amu)[0] for r in minima]
 
     true_minimum = np.array([bool((nu > 0).all()) for nu in modes])
     if true_minimum.any():  # a saddle point is no conformer
@@ -94,37 +92,6 @@ def bonds(numbers: Integers, positions: Array) -> tuple[tuple[int, int], ...]:
     limit = BOND_FACTOR * (covalent_radii[numbers[i]] + covalent_radii[numbers[j]])
     near = lengths < limit
     return tuple(zip(i[near].tolist(), j[near].tolist(), strict=True))
-
-
-def is_linear_molecule(positions: Array, masses_amu: Array) -> bool:
-    """Whether a geometry (n_atoms, 3) | Å is linear."""
-    return is_linear(torch.as_tensor(positions)[None], torch.as_tensor(masses_amu)[:, None])
-
-
-def classical_weights(
-    minima: Array,
-    energies_eV: Array,
-    modes_cm: list[Array],
-    symmetry_numbers: list[int],
-    masses_amu: Array,
-    temperature_K: float,
-) -> Array:
-    """Classical populations of rigid rotors with harmonic vibrations, (n_conformers,), sum 1.
-
-    w ∝ exp(−E/k_B T) · √(I_a I_b I_c)/σ · Π k_B T/(h ν)
-
-    E -> energies_eV [eV], ν -> modes_cm [cm⁻¹], σ -> symmetry_numbers, T -> temperature_K [K], I -> principal
-    moments [amu Å²]; common factors cancel. With the moments the weights do not depend on
-    masses (product rule, Redlich 1935, doi:10.1515/zpch-1935-2834). An imaginary mode leaves exp(−E/k_B T)/σ.
-    """
-    logarithms = -energies_eV / (BOLTZMANN_EV_K * temperature_K) - np.log(symmetry_numbers)
-    if all((nu > 0).all() for nu in modes_cm):
-        masses = torch.as_tensor(masses_amu)[:, None]
-        moments = torch.linalg.eigvalsh(inertia_tensor(torch.as_tensor(minima), masses)).numpy()
-        if is_linear_molecule(minima[0], masses_amu):
-            moments = moments[:, 1:]
-        logarithms += 0.5 * np.log(moments).sum(1) - np.log(modes_cm).sum(1)
-    return softmax(logarithms)
 
 
 def share(weights: Array, n_replicas: int, seed: int) -> list[int]:

@@ -8,10 +8,6 @@ from torch import Tensor
 
 from painn_spectra.units import ACCELERATION_A_FS2, AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
-# smallest over largest moment of inertia below which a relaxed molecule counts as linear: one that is relaxes
-# to about 1e-8, a chain of eight carbon atoms whose OH group alone is bent still has 6e-4
-LINEAR_MOMENT_RATIO = 1e-5
-
 
 @dataclass
 class State:
@@ -61,6 +57,11 @@ def half_step_kinetic_energy(state: State, timestep_fs: float) -> Tensor:
     return kinetic_energy(state.velocities, state.masses_amu) + kinetic_energy(kick, state.masses_amu)
 
 
+def half_step_velocities(state: State, timestep_fs: float) -> Tensor:
+    """v(t + Δt/2) = v + a Δt/2 of velocity Verlet, (n_replicas, n_atoms, 3) | Å/fs."""
+    return state.velocities + 0.5 * timestep_fs * state.accelerations
+
+
 def kinetic_temperature(energy_eV: Tensor, degrees_of_freedom: int) -> Tensor:
     """T = 2 E_kin / (f k_B), K."""
     return 2 * energy_eV / (degrees_of_freedom * BOLTZMANN_EV_K)
@@ -77,12 +78,6 @@ def inertia_tensor(positions: Tensor, masses_amu: Tensor) -> Tensor:
     identity = torch.eye(3, dtype=r.dtype, device=r.device)
     outer = torch.einsum("ai,rax,ray->rxy", masses_amu, r, r)
     return outer.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * identity - outer
-
-
-def is_linear(positions: Tensor, masses_amu: Tensor) -> bool:
-    """Whether a geometry (1, n_atoms, 3) has no moment of inertia about one axis."""
-    moments = torch.linalg.eigvalsh(inertia_tensor(positions, masses_amu))  # (1, 3) | amu Å², ascending
-    return bool(moments[0, 0] < LINEAR_MOMENT_RATIO * moments[0, 2])
 
 
 def without_rotation(positions: Tensor, velocities: Tensor, masses_amu: Tensor, linear: bool) -> Tensor:

@@ -30,8 +30,9 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
         raise InputError(f"{path}: {reason}; {RERUN}") from None
     with file:
         version = file.attrs.get("format_version")
-        if version != keys.TRAJECTORY_VERSION:
-            raise InputError(f"{path}: format_version {version} is not {keys.TRAJECTORY_VERSION}; {RERUN}")
+        if version not in keys.READABLE_TRAJECTORIES:
+            known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
+            raise InputError(f"{path}: format_version {version} is not {known}; {RERUN}")
         datasets = {name: _dataset(file, name, path) for name in SERIES_SHAPES}
         if int(file.attrs.get("sparse_stride", 0)) == 1:  # the motion at every sample
             datasets |= {
