@@ -1,4 +1,4 @@
-"""The molecule-fixed frame: dipole, polarizability and velocities with the rotation of the whole taken out."""
+"""The molecule-fixed frame: dipole, polarizability and velocities without the rotation of the whole."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,14 @@ import numpy as np
 from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.normal_modes import centred, eckart_frame, is_linear
+from painn_spectra.spectra.bands import band_centroid
 from painn_spectra.spectra.series import Array, Series
+
+CORE_FRACTION = 0.05  # of a band's maximum
 
 
 def has_motion(series: Series) -> bool:
-    """Whether positions and masses are there to tell vibration from rotation; a linear molecule has no frame."""
+    """Whether positions and masses tell vibration from rotation; a linear molecule has no frame."""
     return keys.SPARSE_POSITIONS in series and series.masses_amu is not None and not _linear(series)
 
 
@@ -20,8 +23,8 @@ def check_frame(series: Series) -> None:
     if keys.SPARSE_POSITIONS not in series or series.masses_amu is None:
         absent = "positions at every sample" if keys.SPARSE_POSITIONS not in series else "masses"
         raise InputError(
-            f"{series.path}: spectra.rotation = removed needs {absent}; record them (md.record_motion, arrays "
-            "'positions' and 'masses_amu') or keep the rotation"
+            f"{series.path}: spectra.rotation = removed needs {absent}; record them (md.record_motion, or "
+            "arrays 'positions' and 'masses_amu') or keep the rotation"
         )
     if _linear(series):
         raise InputError(
@@ -43,7 +46,7 @@ def turned(series: Series, name: str, replica: int) -> Iterator[Array]:
 
 
 def reference_of(series: Series, replica: int) -> Array:
-    """The geometry that defines a replica's frame: its conformer, or else its first sample. (n_atoms, 3) | Å"""
+    """Geometry that defines a replica's frame: its conformer, or else its first sample. (n_atoms, 3) | Å"""
     if series.references is not None:
         return series.references[replica]
     _, read = series.quantities[keys.SPARSE_POSITIONS]
@@ -73,6 +76,20 @@ def internal_velocities(
     tensor = np.trace(outer, axis1=1, axis2=2)[:, None, None] * np.eye(3) - outer
     spin = np.linalg.solve(tensor, -wrong[..., None])[..., 0]  # (n, 3) | 1/fs
     return v + np.cross(spin[:, None], r)
+
+
+def band_origin(
+    wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float
+) -> tuple[float, float]:
+    """Centroid of a band in the Eckart frame and its jackknife standard error, cm⁻¹.
+
+    Of what rises above a twentieth of the maximum: the wings of a finite run would pull it to the farther border.
+    densities: (n_replicas, n_wavenumbers).
+    """
+    inside = (wavenumber_cm >= lower_cm) & (wavenumber_cm <= upper_cm)
+    mean = np.where(inside, densities.mean(axis=0), 0.0)
+    band = np.where(mean > CORE_FRACTION * mean.max(), densities, 0.0)
+    return band_centroid(wavenumber_cm, band, lower_cm, upper_cm)
 
 
 def _linear(series: Series) -> bool:

@@ -36,7 +36,7 @@ def mode_density(
 
 
 def velocity_chunks(series: Series, replica: int, internal: bool) -> Iterator[Array]:
-    """Half-step velocities (n, 3 n_atoms) | Å/fs of a replica, in the Eckart frame without rotation or as are."""
+    """Half-step velocities (n, 3 n_atoms) | Å/fs of a replica, as they are or of the vibration alone."""
     if not internal:
         for velocities in series.chunks(keys.HALF_STEP_VELOCITIES, replica):
             yield velocities.reshape(len(velocities), -1)

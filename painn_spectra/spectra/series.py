@@ -165,6 +165,4 @@ def joined(parts: Sequence[Series]) -> Series:
     quantities = {name: (shape, reader(name)) for name, (shape, _) in first.quantities.items()}
     known = [part.references for part in parts if part.references is not None]
     references = np.concatenate(known) if len(known) == len(parts) else None
-    return dataclasses.replace(
-        first, n_replicas=len(owners), quantities=quantities, references=references
-    )
+    return dataclasses.replace(first, n_replicas=len(owners), quantities=quantities, references=references)

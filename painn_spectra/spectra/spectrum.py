@@ -10,10 +10,11 @@ import numpy as np
 from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
-from painn_spectra.spectra.bands import band_centroid, depolarisation, find_bands, standard_error
+from painn_spectra.spectra.bands import depolarisation, find_bands, standard_error
 from painn_spectra.spectra.csv_files import Metadata, write_table
 from painn_spectra.spectra.infrared import INFRARED_UNIT
 from painn_spectra.spectra.jcamp import write_jcamp
+from painn_spectra.spectra.molecule_frame import band_origin
 from painn_spectra.spectra.power import POWER_UNIT
 from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, GEOMETRIES, stokes_cross_section
 from painn_spectra.spectra.series import Array
@@ -27,7 +28,8 @@ SIGNAL_COLUMN = "m2_sr-1_per_cm-1"  # behind the names of GEOMETRIES and photon_
 UNPOLARISED, PHOTONS = "cross_section", "photon_counting"
 BAND_HEADING = [
     "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
-    "eckart_origin_cm-1", "eckart_origin_standard_error_cm-1", "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
+    "eckart_origin_cm-1", "eckart_origin_standard_error_cm-1",
+    "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
     "depolarisation_ratio", "depolarisation_standard_error",
 ]  # fmt: skip
 
@@ -137,10 +139,8 @@ def _rows(
     rows = []
     for band in find_bands(nu, densities):
         borders = band.lower_cm, band.upper_cm
-        origin = (np.nan, np.nan) if eckart is None else band_centroid(nu, eckart, *borders)
-        ratio = (
-            (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, *borders)
-        )
+        origin = (np.nan, np.nan) if eckart is None else band_origin(nu, eckart, *borders)
+        ratio = (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, *borders)
         rows.append([
             name, band.lower_cm, band.upper_cm, band.peak_cm,
             band.centroid_cm, band.centroid_standard_error_cm, *origin, band.fwhm_cm,

@@ -59,7 +59,7 @@ def _reader(data: h5py.Dataset) -> Read:
 
 
 def _references(file: h5py.File, n_replicas: int) -> np.ndarray | None:
-    """Geometry of the conformer that each replica started from, (n_replicas, n_atoms, 3) | Å; None if unknown."""
+    """Conformer that each replica started from, (n_replicas, n_atoms, 3) | Å; None if unknown."""
     starts = json.loads(file.attrs.get("starts", "{}"))
     conformers, replicas = starts.get("conformers"), starts.get("replicas")
     if not conformers or len(replicas or ()) != n_replicas:
