@@ -24,10 +24,10 @@ def classical_weights(
 
     w ∝ exp(−E/k_B T) · √(I_a I_b I_c)/σ · Π k_B T/(h ν)
 
-    E -> energies_eV [eV], ν -> modes_cm [cm⁻¹], σ -> symmetry_numbers (that of a conformer with a mirror image
-    halved, to count both), T -> temperature_K [K], I -> principal moments [amu Å²]; common factors cancel.
-    With the moments the weights do not depend on masses (product rule, Redlich 1935,
-    doi:10.1515/zpch-1935-2834). An imaginary mode leaves exp(−E/k_B T)/σ.
+    E -> energies_eV [eV], ν -> modes_cm [cm⁻¹], σ -> symmetry_numbers (halved where a mirror image counts
+    along), T -> temperature_K [K], I -> principal moments [amu Å²]; common factors cancel. With the moments
+    the weights do not depend on masses (product rule, Redlich 1935, doi:10.1515/zpch-1935-2834). An imaginary
+    mode leaves exp(−E/k_B T)/σ.
     """
     logarithms = -energies_eV / (BOLTZMANN_EV_K * temperature_K) - np.log(symmetry_numbers)
     if _all_real(modes_cm):
