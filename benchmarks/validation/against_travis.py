@@ -1,0 +1,152 @@
+"""The same dipole and polarizability series through TRAVIS and through this package.
+
+    python -m benchmarks.validation.against_travis
+
+Both sides: central differences with the sinc² correction, Hann window, one depth, no Verlet correction,
+532 nm, 300 K. The series: five known bands, where the closed form is a third witness, and ethanol's dynamics.
+TRAVIS divides its autocorrelation by the number of products at each lag; so does this side here, through its
+window. TRAVIS's conventions turned out to be ours: 2N_A/(12 ε0 c k_B T) for IR; for Raman the absolute Stokes
+cross-section of (45, 7), (45, 4) and (0, 3) in 10⁻⁴⁰ m² cm; IR still to be divided by the temperature.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from benchmarks.validation import travis_program as travis
+from benchmarks.validation.runs import ethanol_series
+from benchmarks.validation.table import Row, save
+from painn_spectra.spectra.correlation import (
+    autocorrelation,
+    central_difference,
+    cosine_transform,
+    difference_attenuation,
+)
+from painn_spectra.spectra.infrared import infrared_density
+from painn_spectra.spectra.raman import raman_density, stokes_cross_section
+from painn_spectra.units import AMU_A2_FS2_IN_EV, AMU_E2_KM_MOL, BOLTZMANN_EV_K, LIGHT_CM_FS
+
+TEMPERATURE_K, LASER_NM, HIGHEST_CM, DEPTH_FS = 300.0, 532.0, 4000.0, 2048.0
+GEOMETRIES = {"unpolarised": (45, 7), "parallel": (45, 4), "perpendicular": (0, 3)}
+HALF_WIDTH_CM = 80.0  # around a known band
+ETHANOL_BORDERS_CM = [200, 700, 960, 1180, 1330, 1560, 2500, 3200, 4000]
+SHARE = 0.01  # bands with less than this part of the strongest are not compared
+
+
+@dataclass(frozen=True)
+class Hann:
+    """The package's estimator with TRAVIS's window instead of the Gaussian, for infrared.py and raman.py."""
+
+    sample_interval_fs: float
+    depth: int
+    wavenumber_cm: np.ndarray  # (n,) | cm⁻¹
+
+    def power_density(self, series: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """∫⟨ẋ(0)ẋ(t)⟩e^{−2πicν̃t}dt, the correlation unbiased and windowed by cos²(πk/2(depth − 1))."""
+        derivative = central_difference(np.asarray(series, dtype=float), self.sample_interval_fs)
+        lags = np.arange(self.depth)
+        unbiased = len(derivative) / (len(derivative) - lags)
+        window = unbiased * np.cos(0.5 * np.pi * lags / (self.depth - 1)) ** 2
+        correlation = autocorrelation(derivative, weights)[: self.depth] * window
+        fine, density = cosine_transform(correlation, self.sample_interval_fs, spacing_cm=0.2)
+        density = np.interp(self.wavenumber_cm, fine, density)
+        return density / difference_attenuation(self.wavenumber_cm, self.sample_interval_fs)
+
+
+def spectra(
+    dipole: np.ndarray, polarizability: np.ndarray, interval_fs: float
+) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Wavenumbers, and {name: (ours, TRAVIS's)} of IR | km/mol per cm⁻¹ and Raman | m²/sr per cm⁻¹."""
+    depth = round(DEPTH_FS / interval_fs)
+    theirs = [travis.infrared(dipole, interval_fs, depth, HIGHEST_CM)]
+    theirs += travis.raman(polarizability, interval_fs, depth, HIGHEST_CM, 1e7 / LASER_NM, TEMPERATURE_K)
+    # their grid without the two digits that the file rounds to
+    n = len(theirs[0].wavenumber_cm)
+    wavenumber_cm = np.arange(n) / (2 * 4 * depth * interval_fs * LIGHT_CM_FS)
+    estimator = Hann(interval_fs, depth, wavenumber_cm)
+    infrared = infrared_density(dipole, TEMPERATURE_K, estimator)
+    parts = raman_density(polarizability, TEMPERATURE_K, estimator)
+    pairs = {"IR": (infrared, theirs[0].density / TEMPERATURE_K)}
+    for (name, weights), other in zip(GEOMETRIES.items(), theirs[1:], strict=True):
+        ours = stokes_cross_section(wavenumber_cm, *parts, TEMPERATURE_K, LASER_NM, *weights)
+        pairs[f"Raman {name}"] = (np.nan_to_num(ours), other.density[:n] * 1e-40)
+    return wavenumber_cm, pairs
+
+
+def deviations(
+    wavenumber_cm: np.ndarray, ours: np.ndarray, theirs: np.ndarray, windows: list[tuple[float, float]]
+) -> tuple[float, float]:
+    """Largest relative difference of areas, and of centroids in cm⁻¹, over the windows."""
+    spacing = wavenumber_cm[1] - wavenumber_cm[0]
+    areas, centroids = [], []
+    for lower, upper in windows:
+        inside = (wavenumber_cm > lower) & (wavenumber_cm < upper)
+        pair = [np.sum(side[inside]) * spacing for side in (ours, theirs)]
+        moments = [np.sum((side * wavenumber_cm)[inside]) * spacing for side in (ours, theirs)]
+        areas.append(pair)
+        centroids.append(abs(moments[0] / pair[0] - moments[1] / pair[1]))
+    one, other = np.array(areas).T
+    strong = other > SHARE * other.max()
+    return float(np.abs(one / other - 1)[strong].max()), float(np.array(centroids)[strong].max())
+
+
+def known_bands(interval_fs: float = 1.0, n: int = 10000) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
+    """Wavenumbers, μ (n, 3) | e·Å, α (n, 3, 3) | Å³ of five modes of energy k_BT, and their exact areas."""
+    period = LIGHT_CM_FS * n * interval_fs
+    nu = np.round(np.array([300, 1000, 1500, 3000, 3700]) * period) / period  # whole periods: exact averages
+    rng = np.random.default_rng(0)
+    dmu = 0.2 * rng.standard_normal((5, 3))  # ∂μ/∂Q | e/√amu
+    dalpha = rng.standard_normal((5, 3, 3))  # ∂α/∂Q | Å²/√amu
+    dalpha += dalpha.transpose(0, 2, 1)
+    kT = BOLTZMANN_EV_K * TEMPERATURE_K / AMU_A2_FS2_IN_EV  # amu Å²/fs²
+    omega = 2 * np.pi * LIGHT_CM_FS * nu
+    phase = omega * np.arange(n)[:, None] * interval_fs + np.arange(5)
+    q = np.sqrt(2 * kT) / omega * np.cos(phase)  # (n, 5) | √amu Å
+    beta2 = (np.trace(dalpha, axis1=1, axis2=2) / 3) ** 2
+    gamma2 = 1.5 * ((dalpha**2).sum((1, 2)) - 3 * beta2)
+    areas = {"IR": AMU_E2_KM_MOL * (dmu**2).sum(1)}
+    for name, weights in GEOMETRIES.items():
+        areas[f"Raman {name}"] = stokes_cross_section(
+            nu, 45 * beta2, 7 * gamma2, TEMPERATURE_K, LASER_NM, *weights
+        )
+    return nu, q @ dmu, np.einsum("tk,kxy->txy", q, dalpha), areas
+
+
+def closed_form(wavenumber_cm: np.ndarray, side: np.ndarray, nu: np.ndarray, expected: np.ndarray) -> float:
+    """Largest relative difference between a side's band areas and the closed form."""
+    spacing = wavenumber_cm[1] - wavenumber_cm[0]
+    found = [side[np.abs(wavenumber_cm - centre) < HALF_WIDTH_CM].sum() * spacing for centre in nu]
+    return float(np.abs(np.array(found) / expected - 1).max())
+
+
+def rows() -> list[Row]:
+    """All comparisons."""
+    if not travis.available():
+        print("TRAVIS is not installed; on Debian or Ubuntu: apt install travis")
+        return []
+    result = []
+    nu, dipole, polarizability, areas = known_bands()
+    grid, pairs = spectra(dipole, polarizability, 1.0)
+    windows = [(centre - HALF_WIDTH_CM, centre + HALF_WIDTH_CM) for centre in nu]
+    for name, (ours, theirs) in pairs.items():
+        area, position_cm = deviations(grid, ours, theirs, windows)
+        result += [
+            Row("TRAVIS, five known bands", f"{name}: largest area difference", 100 * area, "%", 1),
+            Row("TRAVIS, five known bands", f"{name}: largest shift", position_cm, "cm⁻¹", 1),
+            Row("TRAVIS, five known bands", f"{name}: TRAVIS against the closed form",
+                100 * closed_form(grid, theirs, nu, areas[name]), "%", 1),
+        ]  # fmt: skip
+    dipole, polarizability, interval_fs = ethanol_series()
+    grid, pairs = spectra(dipole, polarizability, interval_fs)
+    for name, (ours, theirs) in pairs.items():
+        area, position_cm = deviations(grid, ours, theirs, list(pairwise(ETHANOL_BORDERS_CM)))
+        result += [
+            Row("TRAVIS, ethanol", f"{name}: largest area difference", 100 * area, "%", 1),
+            Row("TRAVIS, ethanol", f"{name}: largest shift", position_cm, "cm⁻¹", 1),
+        ]  # fmt: skip
+    return result
+
+
+if __name__ == "__main__":
+    save("travis", rows())

@@ -1,0 +1,58 @@
+"""Ethanol by GFN2-xTB itself and by PaiNN trained on GFN2-xTB: the same dynamics, the same protocol.
+
+    python -m benchmarks.validation.direct_dynamics reference --batches 25
+    python -m benchmarks.validation.direct_dynamics model --batches 6
+
+Batches of replicas with seeds of their own under results/validation/; what is finished is kept, a killed
+run goes on. μ and α every 2 fs. Replicas of 5 ps: at 25 cm⁻¹ two short runs say more than one long one, as a
+mode keeps most of its energy for picoseconds.
+"""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.validation.runs import RESULTS, ROOT
+from benchmarks.validation.xtb_potential import load_tight_binding
+from painn_spectra.config import DynamicsSettings
+from painn_spectra.md.run import run_dynamics
+from painn_spectra.model.checkpoint import load_model
+
+DATASET = ROOT / "config" / "molecules" / "ethanol" / "labels.extxyz"  # leads to the conformers
+MODEL = ROOT / "results" / "ethanol" / "pretraining" / "0" / "model.pt"
+PRODUCTION_PS, TEMPERATURE_K = 5.0, 300.0
+BATCH_REPLICAS = {"reference": 4, "model": 16}
+FIRST_SEED = {"reference": 0, "model": 1000}  # independent noise: the two sides share no luck
+
+
+def run_batch(kind: str, batch: int, model: Path, production_ps: float) -> None:
+    """One trajectory.h5 of a few replicas; nothing is done when it is there."""
+    folder = RESULTS / kind / f"{batch:03d}"
+    trajectory = folder / "trajectory.h5"
+    if trajectory.exists():
+        return
+    settings = DynamicsSettings(
+        n_replicas=BATCH_REPLICAS[kind], timestep_fs=0.5, equilibration_ps=2.0, friction_per_ps=5.0,
+        production_ps=production_ps, record_interval_steps=4, seed=FIRST_SEED[kind] + batch, device="cpu",
+    )  # fmt: skip
+    run_dynamics(
+        # the reference has no file of its own: what defines it stands in for one
+        Path(__file__).with_name("xtb_potential.py") if kind == "reference" else model,
+        DATASET, trajectory, folder / "dynamics.json", settings, "ethanol", "classical", TEMPERATURE_K, {},
+        threads=1, load=load_tight_binding if kind == "reference" else load_model,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=sorted(FIRST_SEED))
+    parser.add_argument("--batches", type=int, required=True, metavar="N", help="of 4 or 16 replicas")
+    parser.add_argument("--first", type=int, default=0, metavar="K", help="number of the first batch")
+    parser.add_argument("--production-ps", type=float, default=PRODUCTION_PS)
+    parser.add_argument("--model", type=Path, default=MODEL)
+    a = parser.parse_args()
+    for batch in range(a.first, a.batches):
+        run_batch(a.kind, batch, a.model, a.production_ps)
+
+
+if __name__ == "__main__":
+    main()
