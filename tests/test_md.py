@@ -29,11 +29,12 @@ from painn_spectra.files import output_lock
 from painn_spectra.md.alignment import matching_orders
 from painn_spectra.md.block import lengths
 from painn_spectra.md.limits import check_fastest_vibration
-from painn_spectra.md.minima import hessian, relax, surface, wavenumbers
+from painn_spectra.md.minima import hessian, relax, surface
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.segments import PER_SAMPLE, join, production_segments, write_segment
 from painn_spectra.md.starts import classical_weights, diverse, share
 from painn_spectra.md.state import State
+from painn_spectra.normal_modes import normal_modes
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.units import BOLTZMANN_EV_K
 
@@ -440,7 +441,7 @@ def test_harmonic_modes_of_a_linear_molecule() -> None:
     """Closed form: (antisymmetric/symmetric)² = (1 + 2 m_O/m_C) k/(k + 2 k'), k' the O–O spring."""
     on, relaxed, masses = toy_minimum("carbon dioxide")
     for geometry in relaxed:
-        nu = wavenumbers(hessian(on, geometry), geometry, masses, linear=True)
+        nu = normal_modes(hessian(on, geometry), geometry, masses)[0]
         assert len(nu) == 4 and nu[0] == pytest.approx(nu[1], rel=1e-4)
         ratio = np.sqrt((1 + 2 * 15.999 / 12.011) * 40.0 / (40.0 + 2 * 10.0))
         assert nu[3] / nu[2] == pytest.approx(ratio, rel=1e-4)
@@ -454,7 +455,7 @@ def test_weights_do_not_depend_on_masses() -> None:
     weights = []
     for heavy in (1.0, 2.0):
         m = masses * np.array([1, 1, heavy, 1])
-        modes = [wavenumbers(h, relaxed[0], m, linear=False) for h in softer]
+        modes = [normal_modes(h, relaxed[0], m)[0] for h in softer]
         weights.append(classical_weights(stretched, np.zeros(2), modes, [1, 1], m, 300.0))
     assert weights[0] == pytest.approx(weights[1])
     assert weights[0][1] / weights[0][0] == pytest.approx(0.8 ** (-6 / 2))

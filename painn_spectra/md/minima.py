@@ -1,4 +1,4 @@
-"""Minima of the model's surface and their vibrations: batched BFGS, finite-difference Hessian."""
+"""Minima of the model's surface: batched BFGS, finite-difference Hessian."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,6 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.md.integrators import ENERGY_AND_FORCES
-from painn_spectra.units import ACCELERATION_A_FS2, LIGHT_CM_FS
 
 Array = NDArray[np.float64]
 Surface = Callable[[Array], tuple[Array, Array]]  # (n, n_atoms, 3) | Å -> energies (n,) | eV, forces | eV/Å
@@ -83,18 +82,3 @@ def hessian(on: Surface, positions: Array) -> Array:
     _, forces = on(np.concatenate([positions + shifts, positions - shifts]))
     matrix = (forces[n:] - forces[:n]).reshape(n, n) / (2 * DISPLACEMENT_A)
     return 0.5 * (matrix + matrix.T)
-
-
-def wavenumbers(matrix: Array, positions: Array, masses_amu: Array, linear: bool) -> Array:
-    """Harmonic wavenumbers, (3N−6 or 3N−5,) | cm⁻¹ ascending, negative where imaginary.
-
-    ν̃ = √λ/(2πc), λ = eigenvalues of M^{−1/2} H M^{−1/2} in the space without translations and rotations.
-    """
-    root = np.sqrt(masses_amu)[:, None]  # (n_atoms, 1) | amu^½
-    r = positions - (masses_amu @ positions) / masses_amu.sum()
-    rigid = [root * np.eye(3)[k] for k in range(3)] + [root * np.cross(np.eye(3)[k], r) for k in range(3)]
-    u, _, _ = np.linalg.svd(np.reshape(rigid, (6, -1)).T)  # columns: rigid motions first, then the rest
-    internal = u[:, 5 if linear else 6 :]
-    scale = np.repeat(root, 3)
-    values = np.linalg.eigvalsh(internal.T @ (matrix / np.outer(scale, scale)) @ internal)  # eV/(amu Å²)
-    return np.sign(values) * np.sqrt(np.abs(values) * ACCELERATION_A_FS2) / (2 * np.pi * LIGHT_CM_FS)

@@ -20,12 +20,13 @@ from painn_spectra.files import content_hash, open_parts, output_lock, write_jso
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.segments import join, segment_attributes
-from painn_spectra.md.starts import find_starts, is_linear_molecule
+from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.device import pick_device
+from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
 from painn_spectra.progress import Progress
 
@@ -134,7 +135,7 @@ def split_into_blocks(
 ) -> list[Block]:
     """The replicas in blocks, each with a folder of its own: a few per core, all of them on a GPU."""
     geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
-    linear = is_linear_molecule(geometries[0], masses_amu)
+    linear = is_linear(geometries[0], masses_amu)
     everyone = range(settings.n_replicas)
     size = BLOCK_REPLICAS if device == "cpu" else len(everyone)
     return [

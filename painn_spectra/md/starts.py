@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import torch
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 from scipy.special import softmax
@@ -12,8 +11,8 @@ from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.alignment import matching_orders, unique_geometries
-from painn_spectra.md.minima import hessian, relax, surface, wavenumbers
-from painn_spectra.md.state import inertia_tensor, is_linear
+from painn_spectra.md.minima import hessian, relax, surface
+from painn_spectra.normal_modes import is_linear, moments_of_inertia, normal_modes
 from painn_spectra.units import BOLTZMANN_EV_K
 
 Array = NDArray[np.float64]
@@ -54,8 +53,7 @@ def find_starts(
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
     unique = unique_geometries(both, energies, kinds)
     minima, energies = both[unique], energies[unique]
-    linear = is_linear_molecule(minima[0], masses_amu)
-    modes = [wavenumbers(hessian(on, r), r, masses_amu, linear) for r in minima]
+    modes = [normal_modes(hessian(on, r), r, masses_amu)[0] for r in minima]
 
     true_minimum = np.array([bool((nu > 0).all()) for nu in modes])
     if true_minimum.any():  # a saddle point is no conformer
@@ -96,11 +94,6 @@ def bonds(numbers: Integers, positions: Array) -> tuple[tuple[int, int], ...]:
     return tuple(zip(i[near].tolist(), j[near].tolist(), strict=True))
 
 
-def is_linear_molecule(positions: Array, masses_amu: Array) -> bool:
-    """Whether a geometry (n_atoms, 3) | Å is linear."""
-    return is_linear(torch.as_tensor(positions)[None], torch.as_tensor(masses_amu)[:, None])
-
-
 def classical_weights(
     minima: Array,
     energies_eV: Array,
@@ -119,9 +112,8 @@ def classical_weights(
     """
     logarithms = -energies_eV / (BOLTZMANN_EV_K * temperature_K) - np.log(symmetry_numbers)
     if all((nu > 0).all() for nu in modes_cm):
-        masses = torch.as_tensor(masses_amu)[:, None]
-        moments = torch.linalg.eigvalsh(inertia_tensor(torch.as_tensor(minima), masses)).numpy()
-        if is_linear_molecule(minima[0], masses_amu):
+        moments = moments_of_inertia(minima, masses_amu)  # (n_conformers, 3) | amu Å²
+        if is_linear(minima[0], masses_amu):
             moments = moments[:, 1:]
         logarithms += 0.5 * np.log(moments).sum(1) - np.log(modes_cm).sum(1)
     return softmax(logarithms)

@@ -8,10 +8,6 @@ from torch import Tensor
 
 from painn_spectra.units import ACCELERATION_A_FS2, AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
-# smallest over largest moment of inertia below which a relaxed molecule counts as linear: one that is relaxes
-# to about 1e-8, a chain of eight carbon atoms whose OH group alone is bent still has 6e-4
-LINEAR_MOMENT_RATIO = 1e-5
-
 
 @dataclass
 class State:
@@ -77,12 +73,6 @@ def inertia_tensor(positions: Tensor, masses_amu: Tensor) -> Tensor:
     identity = torch.eye(3, dtype=r.dtype, device=r.device)
     outer = torch.einsum("ai,rax,ray->rxy", masses_amu, r, r)
     return outer.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * identity - outer
-
-
-def is_linear(positions: Tensor, masses_amu: Tensor) -> bool:
-    """Whether a geometry (1, n_atoms, 3) has no moment of inertia about one axis."""
-    moments = torch.linalg.eigvalsh(inertia_tensor(positions, masses_amu))  # (1, 3) | amu Å², ascending
-    return bool(moments[0, 0] < LINEAR_MOMENT_RATIO * moments[0, 2])
 
 
 def without_rotation(positions: Tensor, velocities: Tensor, masses_amu: Tensor, linear: bool) -> Tensor:

@@ -12,19 +12,18 @@ from toy_potentials import GEOMETRIES, Toy, Well
 from painn_spectra.ase import PaiNNCalculator
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
 from painn_spectra.md.minima import relax, surface
-from painn_spectra.md.starts import is_linear_molecule
 from painn_spectra.md.state import (
     State,
     centred,
     degrees_of_freedom,
     half_step_kinetic_energy,
     inertia_tensor,
-    is_linear,
     kinetic_energy,
     kinetic_temperature,
     thermal_velocities,
     without_rotation,
 )
+from painn_spectra.normal_modes import is_linear
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K
 
 SIGMAS = 4.0
@@ -196,7 +195,7 @@ def test_noise_belongs_to_replica_and_step_alone() -> None:
 def test_rotation_is_removed_without_rescaling(name: str, n_internal: int) -> None:
     """The projection takes ½ k_B T per rotation, leaves the other degrees of freedom thermal, and L = 0."""
     state, _ = toy_state(name, 4000)
-    linear = is_linear(state.positions[:1], state.masses_amu)
+    linear = is_linear(state.positions[0].numpy(), state.masses_amu[:, 0].numpy())
     assert linear == (name != "water")
     velocities = without_rotation(state.positions, state.velocities, state.masses_amu, linear)
     momentum = torch.linalg.cross(state.positions, state.masses_amu * velocities).sum(1)
@@ -218,7 +217,7 @@ def test_moments_of_inertia_are_those_of_ase() -> None:
     atoms = Atoms(GEOMETRIES["peroxide"][0], state.positions[0].numpy())
     ours = torch.linalg.eigvalsh(inertia_tensor(state.positions, state.masses_amu))[0].numpy()
     assert ours == pytest.approx(np.sort(atoms.get_moments_of_inertia()), rel=1e-12)
-    assert not is_linear_molecule(atoms.positions, atoms.get_masses())
+    assert not is_linear(atoms.positions, atoms.get_masses())
 
 
 def test_a_long_bent_chain_is_not_linear() -> None:
@@ -229,7 +228,7 @@ def test_a_long_bent_chain_is_not_linear() -> None:
     atoms = Atoms("HC8OH", chain)
     moments = np.sort(atoms.get_moments_of_inertia())
     assert 4e-4 < moments[0] / moments[2] < 8e-4
-    assert not is_linear_molecule(atoms.positions, atoms.get_masses())
+    assert not is_linear(atoms.positions, atoms.get_masses())
 
 
 @pytest.mark.parametrize("symbols", ["COO", "HCCCCCCCCH"])
@@ -244,4 +243,4 @@ def test_a_relaxed_linear_molecule_is_linear(symbols: str) -> None:
         off = np.random.default_rng(4).normal(scale=2e-3, size=(6, 10, 3))
         geometries = off + x[:, None] * [1.0, 0.0, 0.0]
     for geometry in geometries:
-        assert is_linear_molecule(geometry, Atoms(symbols).get_masses())
+        assert is_linear(geometry, Atoms(symbols).get_masses())
