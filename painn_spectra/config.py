@@ -151,6 +151,7 @@ class DynamicsSettings(Settings):
     friction_per_ps: Positive = 5.0
     production_ps: Positive = 10.0
     record_interval_steps: Count = 2
+    record_motion: bool = True
     checkpoint_interval_ps: Positive = 0.5
     rotation: Literal["kept", "removed"] = "kept"
     seed: Annotated[int, Field(ge=0)] = 0

@@ -32,7 +32,7 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 1,
+    "md": 2,
     "spectra": 1,
     "compare": 1,
     "report": 1,

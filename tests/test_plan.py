@@ -130,6 +130,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "md.friction_per_ps": (2.0, {"md"}),
     "md.production_ps": (12.0, {"md"}),
     "md.record_interval_steps": (3, {"md"}),
+    "md.record_motion": (False, {"md"}),
     "md.checkpoint_interval_ps": (1.0, {"md"}),
     "md.rotation": ("removed", {"md"}),
     "md.seed": (1, {"md"}),

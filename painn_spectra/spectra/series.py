@@ -58,8 +58,9 @@ def open_trajectory(path: Path) -> Iterator[TrajectorySeries]:
         raise InputError(f"{path}: {reason}; {RERUN}") from None
     with file:
         version = file.attrs.get("format_version")
-        if version != keys.TRAJECTORY_VERSION:
-            raise InputError(f"{path}: format_version {version} is not {keys.TRAJECTORY_VERSION}; {RERUN}")
+        if version not in keys.READABLE_TRAJECTORIES:
+            known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
+            raise InputError(f"{path}: format_version {version} is not {known}; {RERUN}")
         datasets = {name: _dataset(file, name, tail, path) for name, tail in SERIES_SHAPES.items()}
         shapes = {name: data.shape[:2] for name, data in datasets.items()}
         if len(set(shapes.values())) > 1:
