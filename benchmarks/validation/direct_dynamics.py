@@ -11,13 +11,12 @@ mode keeps most of its energy for picoseconds.
 import argparse
 from pathlib import Path
 
-from benchmarks.validation.runs import RESULTS, ROOT
+from benchmarks.validation.runs import DATASET, RESULTS, ROOT
 from benchmarks.validation.xtb_potential import load_tight_binding
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.model.checkpoint import load_model
 
-DATASET = ROOT / "config" / "molecules" / "ethanol" / "labels.extxyz"  # leads to the conformers
 MODEL = ROOT / "results" / "ethanol" / "pretraining" / "0" / "model.pt"
 PRODUCTION_PS, TEMPERATURE_K = 5.0, 300.0
 BATCH_REPLICAS = {"reference": 4, "model": 16}

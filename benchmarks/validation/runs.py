@@ -10,6 +10,7 @@ from painn_spectra.spectra.series import open_trajectory
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results" / "validation"
+DATASET = ROOT / "config" / "molecules" / "ethanol" / "labels.extxyz"  # leads to the conformers
 
 
 def trajectories(kind: str) -> list[Path]:
