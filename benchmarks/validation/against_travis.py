@@ -15,6 +15,14 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.validation import travis_program as travis
+from benchmarks.validation.known_bands import (
+    ETHANOL_BORDERS_CM,
+    GEOMETRIES,
+    HALF_WIDTH_CM,
+    LASER_NM,
+    TEMPERATURE_K,
+    known_bands,
+)
 from benchmarks.validation.runs import ethanol_series
 from benchmarks.validation.table import Row, save
 from painn_spectra.spectra.correlation import (
@@ -25,12 +33,9 @@ from painn_spectra.spectra.correlation import (
 )
 from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import raman_density, stokes_cross_section
-from painn_spectra.units import AMU_A2_FS2_IN_EV, AMU_E2_KM_MOL, BOLTZMANN_EV_K, LIGHT_CM_FS
+from painn_spectra.units import LIGHT_CM_FS
 
-TEMPERATURE_K, LASER_NM, HIGHEST_CM, DEPTH_FS = 300.0, 532.0, 4000.0, 2048.0
-GEOMETRIES = {"unpolarised": (45, 7), "parallel": (45, 4), "perpendicular": (0, 3)}
-HALF_WIDTH_CM = 80.0  # around a known band
-ETHANOL_BORDERS_CM = [200, 700, 960, 1180, 1330, 1560, 2500, 3200, 4000]
+HIGHEST_CM, DEPTH_FS = 4000.0, 2048.0
 SHARE = 0.01  # bands with less than this part of the strongest are not compared
 
 
@@ -91,28 +96,6 @@ def deviations(
     return float(np.abs(one / other - 1)[strong].max()), float(np.array(centroids)[strong].max())
 
 
-def known_bands(interval_fs: float = 1.0, n: int = 10000) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Wavenumbers, μ (n, 3) | e·Å, α (n, 3, 3) | Å³ of five modes of energy k_BT, and their exact areas."""
-    period = LIGHT_CM_FS * n * interval_fs
-    nu = np.round(np.array([300, 1000, 1500, 3000, 3700]) * period) / period  # whole periods: exact averages
-    rng = np.random.default_rng(0)
-    dmu = 0.2 * rng.standard_normal((5, 3))  # ∂μ/∂Q | e/√amu
-    dalpha = rng.standard_normal((5, 3, 3))  # ∂α/∂Q | Å²/√amu
-    dalpha += dalpha.transpose(0, 2, 1)
-    kT = BOLTZMANN_EV_K * TEMPERATURE_K / AMU_A2_FS2_IN_EV  # amu Å²/fs²
-    omega = 2 * np.pi * LIGHT_CM_FS * nu
-    phase = omega * np.arange(n)[:, None] * interval_fs + np.arange(5)
-    q = np.sqrt(2 * kT) / omega * np.cos(phase)  # (n, 5) | √amu Å
-    beta2 = (np.trace(dalpha, axis1=1, axis2=2) / 3) ** 2
-    gamma2 = 1.5 * ((dalpha**2).sum((1, 2)) - 3 * beta2)
-    areas = {"IR": AMU_E2_KM_MOL * (dmu**2).sum(1)}
-    for name, weights in GEOMETRIES.items():
-        areas[f"Raman {name}"] = stokes_cross_section(
-            nu, 45 * beta2, 7 * gamma2, TEMPERATURE_K, LASER_NM, *weights
-        )
-    return nu, q @ dmu, np.einsum("tk,kxy->txy", q, dalpha), areas
-
-
 def closed_form(wavenumber_cm: np.ndarray, side: np.ndarray, nu: np.ndarray, expected: np.ndarray) -> float:
     """Largest relative difference between a side's band areas and the closed form."""
     spacing = wavenumber_cm[1] - wavenumber_cm[0]
@@ -137,7 +120,7 @@ def rows() -> list[Row]:
             Row("TRAVIS, five known bands", f"{name}: TRAVIS against the closed form",
                 100 * closed_form(grid, theirs, nu, areas[name]), "%", 1),
         ]  # fmt: skip
-    dipole, polarizability, interval_fs = ethanol_series()
+    [(dipole, polarizability)], interval_fs = ethanol_series()
     grid, pairs = spectra(dipole, polarizability, interval_fs)
     for name, (ours, theirs) in pairs.items():
         area, position_cm = deviations(grid, ours, theirs, list(pairwise(ETHANOL_BORDERS_CM)))

@@ -18,12 +18,17 @@ def trajectories(kind: str) -> list[Path]:
     return sorted((RESULTS / kind).glob("[0-9]*/trajectory.h5"))
 
 
-def ethanol_series() -> tuple[np.ndarray, np.ndarray, float]:
-    """μ (n, 3) | e·Å, α (n, 3, 3) | Å³ of one replica of ethanol, and the interval in fs."""
-    files = trajectories("model") or trajectories("reference")
-    if not files:
+def ethanol_series(n_replicas: int = 1) -> tuple[list[tuple[np.ndarray, np.ndarray]], float]:
+    """[(μ (n, 3) | e·Å, α (n, 3, 3) | Å³)] of the first replicas of ethanol, and the interval in fs."""
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    interval_fs = float("nan")
+    for file in trajectories("model") or trajectories("reference"):
+        with open_trajectory(file) as series:
+            interval_fs = series.sample_interval_fs
+            for k in range(series.n_replicas):
+                found.append((series.replica(keys.DIPOLE, k), series.replica(keys.POLARIZABILITY, k)))
+        if len(found) >= n_replicas:
+            return found[:n_replicas], interval_fs
+    if not found:
         raise InputError("no dynamics of ethanol yet; run benchmarks.validation.direct_dynamics")
-    with open_trajectory(files[0]) as series:
-        return (
-            series.replica(keys.DIPOLE, 0), series.replica(keys.POLARIZABILITY, 0), series.sample_interval_fs
-        )  # fmt: skip
+    return found, interval_fs
