@@ -47,13 +47,17 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Rows as JSON."""
+    write_json(path, [asdict(row) for row in rows])
+
+
+def read_rows(path: Path) -> list[Row]:
+    """What `write_rows` wrote; none without a file."""
+    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
 def save(name: str, rows: Sequence[Row]) -> None:
     """Keep the rows of one check under results/validation/ and print them."""
-    write_json(FOLDER / f"{name}.json", [asdict(row) for row in rows])
+    write_rows(FOLDER / f"{name}.json", rows)
     print(markdown(rows))
-
-
-def load(name: str) -> list[Row]:
-    """The rows of an earlier run; none when there was none."""
-    path = FOLDER / f"{name}.json"
-    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
