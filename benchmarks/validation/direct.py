@@ -6,8 +6,8 @@
 
 One protocol, one analysis, independent noise. Sampling limits the likeness of any two such spectra, so it is
 measured first: two random halves of one side agree to the cosine h, two sides of that size each to 2h/(1 + h)
-(Spearman and Brown), and a perfect model would reach the geometric mean of both sides. Means and errors of the
-spectra are kept in data/direct.npz, the rows in data/direct.json.
+(Spearman and Brown), and a perfect model would reach the geometric mean of both sides. Means and errors of
+the spectra are kept in data/direct.npz, the rows in data/direct.json.
 """
 
 from pathlib import Path

@@ -11,17 +11,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.linalg import hadamard
 
+from benchmarks.validation.from_states import produce_from
 from benchmarks.validation.quadratic import Quadratic, Sticks, sticks
 from benchmarks.validation.table import Row, save
 from benchmarks.validation.xtb_potential import TightBinding
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
-from painn_spectra.md.block import Block, lengths, run_block
-from painn_spectra.md.segments import EQUILIBRATION, production_segments, read_samples, write_segment
-from painn_spectra.md.state import State
+from painn_spectra.md.block import lengths
+from painn_spectra.md.segments import production_segments, read_samples
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.spectra.bands import band_centroid, band_integral
 from painn_spectra.spectra.correlation import Estimator, lag_window
@@ -55,21 +54,11 @@ def run(found: Sticks, q: np.ndarray, speed: np.ndarray, folder: Path) -> dict[s
     omega = 2 * np.pi * LIGHT_CM_FS * found.wavenumber_cm
     potential = Quadratic(found.minimum, found.masses_amu, found.modes, omega, found.dmu, found.dalpha)
     to_r = found.modes / np.sqrt(found.masses_amu)[:, None]  # (n_modes, n_atoms, 3) | amu^-½
-    positions, velocities = (torch.as_tensor(np.einsum("rk,kax->rax", x, to_r)) for x in (q, speed))
-    positions = positions + torch.as_tensor(found.minimum)
-    numbers = torch.as_tensor(found.numbers).expand(len(q), -1)
-    block = Block(
-        folder, tuple(range(len(q))), found.numbers, found.masses_amu, found.masses_amu,
-        np.tile(found.minimum, (len(q), 1, 1)), False, 3 * len(found.numbers) - 6, SETTINGS,
-        TEMPERATURE_K, "cpu",
+    positions, velocities = (np.einsum("rk,kax->rax", x, to_r) for x in (q, speed))
+    produce_from(
+        folder, potential, found.numbers, found.masses_amu, found.minimum + positions, velocities,
+        np.tile(found.minimum, (len(q), 1, 1)), SETTINGS, TEMPERATURE_K,
     )  # fmt: skip
-    out = potential(numbers, positions)
-    state = State(
-        block.replicas, numbers, torch.as_tensor(found.masses_amu)[:, None], positions, velocities,
-        out[keys.FORCES], out[keys.ENERGY], step=lengths(SETTINGS).equilibration_steps,
-    )  # fmt: skip
-    write_segment(folder / EQUILIBRATION, state, {}, 0, 0.0)  # the block goes on where this left off
-    run_block(block, potential, lambda step, note: None)
     parts = [read_samples(path)[1] for path in production_segments(folder)]
     names = (keys.DIPOLE, keys.POLARIZABILITY)
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in names}
