@@ -22,6 +22,7 @@ from painn_spectra.files import atomic_path
 from painn_spectra.spectra.bands import (
     band_areas,
     band_centroid,
+    bin_overlap,
     find_bands,
     jackknife_standard_error,
     leave_one_out,
@@ -39,11 +40,11 @@ SIDES = ("reference", "model")
 Densities = dict[str, np.ndarray]  # kind -> (n_replicas, n_wavenumbers)
 
 
-def densities(kind: str) -> tuple[np.ndarray, Densities]:
+def densities(files: list[Path]) -> tuple[np.ndarray, Densities]:
     """Wavenumbers, and every replica's IR | km/mol per cm⁻¹ and Raman activity | Å⁴/amu per cm⁻¹."""
     rows: dict[str, list[np.ndarray]] = {"IR": [], "Raman": []}
     nu = np.empty(0)
-    for file in trajectories(kind):
+    for file in files:
         with open_trajectory(file) as series:
             estimator = Estimator(
                 series.sample_interval_fs, series.integrator_timestep_fs, FWHM_CM, *RANGE_CM
@@ -127,6 +128,38 @@ def bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.ndarray) -
     return result
 
 
+def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.ndarray) -> list[Row]:
+    """The same of runs that start in the same states: each replica against its twin."""
+    result, deviations, shifts = [], [], []
+    found = find_bands(nu, np.concatenate([reference, model]))
+    for band in found:
+        window = (band.lower_cm, band.upper_cm)
+        one, other = (band_areas(nu, side, *window) for side in (reference, model))
+        ratios = leave_one_out(other) / leave_one_out(one)
+        ratio, error = float(other.mean() / one.mean()), jackknife_standard_error(ratios)
+        inside = bin_overlap(nu, *window)
+        moments = [side @ (inside * nu) for side in (reference, model)]
+        places = [leave_one_out(m) / leave_one_out(a) for m, a in zip(moments, (one, other), strict=True)]
+        shift = float(moments[1].sum() / other.sum() - moments[0].sum() / one.sum())
+        shift_error = jackknife_standard_error(places[1] - places[0])
+        deviations.append(abs(ratio - 1) / error)
+        shifts.append(abs(shift))
+        words = f"{name} band at {band.peak_cm:.0f}"
+        result += [
+            Row("paired dynamics", f"{words}: model − direct (± {shift_error:.1f})", shift, "cm⁻¹"),
+            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", ratio),
+        ]
+    whole = float(cosine(reference.mean(0), model.mean(0)))
+    smallest = min(1.0, len(found) * float(2 * student_t.sf(max(deviations), len(reference) - 1)))
+    return [
+        *result,
+        Row("paired dynamics", f"{name}: cosine of both sides", whole, "", 0.98, at_least=True),
+        Row("paired dynamics", f"{name}: largest shift of {len(found)} bands", max(shifts), "cm⁻¹", 5),
+        Row("paired dynamics", f"{name}: smallest p of equal areas (Bonferroni)",
+            smallest, "", 0.05, at_least=True),
+    ]  # fmt: skip
+
+
 def keep(nu: np.ndarray, sides: dict[str, Densities]) -> None:
     """Means and standard errors for the figure, a small file."""
     arrays = {"wavenumber_cm": nu}
@@ -140,18 +173,27 @@ def keep(nu: np.ndarray, sides: dict[str, Densities]) -> None:
 
 
 def rows() -> list[Row]:
-    """Of the runs that are there; none without both sides."""
-    sides: dict[str, Densities] = {}
+    """Of the runs that are there; none without the reference."""
+    sides, result = {}, []
     for side in SIDES:
-        nu, sides[side] = densities(side)
-        if not len(sides[side]["IR"]):
-            print(f"no dynamics of the {side}; run python -m benchmarks.validation.direct_dynamics {side}")
-            return []
-    keep(nu, sides)
-    result = [Row("direct dynamics", f"replicas of the {side}", len(sides[side]["IR"])) for side in SIDES]
-    for name in ("IR", "Raman"):
-        pair = [sides[side][name] for side in SIDES]
-        result += likeness(name, *pair) + bands(name, nu, *pair)
+        nu, found = densities(trajectories(side))
+        if len(found["IR"]):
+            sides[side] = found
+            result.append(Row("direct dynamics", f"replicas of the {side}", len(found["IR"])))
+    if len(sides) == 2:
+        keep(nu, sides)
+        for name in ("IR", "Raman"):
+            pair = [sides[side][name] for side in SIDES]
+            result += likeness(name, *pair) + bands(name, nu, *pair)
+    twins = [file.parent.name for file in trajectories("paired")]
+    if twins:
+        pair = []
+        for side in ("reference", "paired"):
+            nu, found = densities([file for file in trajectories(side) if file.parent.name in twins])
+            pair.append(found)
+        result.append(Row("paired dynamics", "replicas of each side", len(pair[0]["IR"])))
+        for name in ("IR", "Raman"):
+            result += paired_bands(name, nu, *(found[name] for found in pair))
     return result
 
 

@@ -72,6 +72,7 @@ def run_pair(batch: int, model: Path) -> None:
             settings, TEMPERATURE_K,
         )  # fmt: skip
     plan = lengths(settings)
+    attributes["sparse_stride"] = plan.sparse_stride
     join(trajectory, [folder], plan.samples, plan.sparse_stride, attributes)
 
 
