@@ -159,9 +159,11 @@ class DynamicsSettings(Settings):
 
 
 class SpectraSettings(Settings):
-    """Spectra from the autocorrelations; `fwhm_cm` is the width of the Gaussian lag window's transform."""
+    """Spectra from the autocorrelations; `fwhm_cm` is the width of the lag window's transform."""
 
     fwhm_cm: Positive = 10.0
+    window: Literal["gaussian", "hann"] = "gaussian"
+    rotation: Literal["kept", "removed"] = "kept"
     laser_nm: Positive = 532.0
     min_wavenumber_cm: NonNegative = 100.0
     max_wavenumber_cm: Positive = 4000.0

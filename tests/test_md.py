@@ -29,13 +29,15 @@ from painn_spectra.files import output_lock
 from painn_spectra.md.alignment import matching_orders
 from painn_spectra.md.block import lengths
 from painn_spectra.md.limits import check_fastest_vibration
-from painn_spectra.md.minima import hessian, relax, surface
+from painn_spectra.md.minima import hessian, surface
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.segments import PER_SAMPLE, join, production_segments, write_segment
-from painn_spectra.md.starts import classical_weights, diverse, share
+from painn_spectra.md.starts import diverse, share
 from painn_spectra.md.state import State
 from painn_spectra.normal_modes import normal_modes
 from painn_spectra.plan import STAGE_VERSION
+from painn_spectra.populations import classical_weights
+from painn_spectra.relaxation import relax
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
 Arrays = dict[str, np.ndarray]

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from ase.data import covalent_radii
 from numpy.typing import NDArray
-from scipy.special import softmax
 from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.alignment import matching_orders, unique_geometries
-from painn_spectra.md.minima import hessian, relax, surface
-from painn_spectra.normal_modes import is_linear, moments_of_inertia, normal_modes
-from painn_spectra.units import BOLTZMANN_EV_K
+from painn_spectra.md.minima import hessian, surface
+from painn_spectra.normal_modes import normal_modes
+from painn_spectra.populations import classical_weights
+from painn_spectra.relaxation import relax
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -92,31 +92,6 @@ def bonds(numbers: Integers, positions: Array) -> tuple[tuple[int, int], ...]:
     limit = BOND_FACTOR * (covalent_radii[numbers[i]] + covalent_radii[numbers[j]])
     near = lengths < limit
     return tuple(zip(i[near].tolist(), j[near].tolist(), strict=True))
-
-
-def classical_weights(
-    minima: Array,
-    energies_eV: Array,
-    modes_cm: list[Array],
-    symmetry_numbers: list[int],
-    masses_amu: Array,
-    temperature_K: float,
-) -> Array:
-    """Classical populations of rigid rotors with harmonic vibrations, (n_conformers,), sum 1.
-
-    w ∝ exp(−E/k_B T) · √(I_a I_b I_c)/σ · Π k_B T/(h ν)
-
-    E -> energies_eV [eV], ν -> modes_cm [cm⁻¹], σ -> symmetry_numbers, T -> temperature_K [K], I -> principal
-    moments [amu Å²]; common factors cancel. With the moments the weights do not depend on
-    masses (product rule, Redlich 1935, doi:10.1515/zpch-1935-2834). An imaginary mode leaves exp(−E/k_B T)/σ.
-    """
-    logarithms = -energies_eV / (BOLTZMANN_EV_K * temperature_K) - np.log(symmetry_numbers)
-    if all((nu > 0).all() for nu in modes_cm):
-        moments = moments_of_inertia(minima, masses_amu)  # (n_conformers, 3) | amu Å²
-        if is_linear(minima[0], masses_amu):
-            moments = moments[:, 1:]
-        logarithms += 0.5 * np.log(moments).sum(1) - np.log(modes_cm).sum(1)
-    return softmax(logarithms)
 
 
 def share(weights: Array, n_replicas: int, seed: int) -> list[int]:

@@ -11,7 +11,7 @@ from toy_potentials import GEOMETRIES, Toy, Well
 
 from painn_spectra.ase import PaiNNCalculator
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
-from painn_spectra.md.minima import relax, surface
+from painn_spectra.md.minima import surface
 from painn_spectra.md.state import (
     State,
     centred,
@@ -24,6 +24,7 @@ from painn_spectra.md.state import (
     without_rotation,
 )
 from painn_spectra.normal_modes import is_linear
+from painn_spectra.relaxation import relax
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K
 
 SIGMAS = 4.0

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from painn_spectra.config import window_length_fs
+from painn_spectra.spectra.autocorrelation import autocorrelation
 from painn_spectra.spectra.bands import (
     band_areas,
     band_centroid,
@@ -13,7 +14,7 @@ from painn_spectra.spectra.bands import (
     find_bands,
     standard_error,
 )
-from painn_spectra.spectra.correlation import Estimator, autocorrelation, cosine_transform, lag_window
+from painn_spectra.spectra.correlation import Estimator, cosine_transform, lag_window
 from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import depolarisation_ratio, raman_density, stokes_cross_section
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K, DEBYE_EA, LIGHT_CM_FS

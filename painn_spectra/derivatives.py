@@ -1,0 +1,54 @@
+"""Derivatives of labels with respect to positions, by central differences: Hessian, ∂μ/∂r, ∂α/∂r."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+
+Array = NDArray[np.float64]
+
+# GFN2-xTB water: O–H stretches 0.4 cm⁻¹ too high at 0.005 Å, 1.6 at 0.01, activities off by 0.3 % and 1.7 %;
+# labels' rounding, divided by the step, still is far below both
+STEP_A = 0.005
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """What the harmonic spectra of one geometry need, in Cartesian coordinates: no mass is in it yet."""
+
+    hessian: Array  # (3 n_atoms, 3 n_atoms) | eV/Å²
+    dipole: Array  # (3, n_atoms, 3) | e, ∂μ_x/∂r_iy
+    polarizability: Array  # (3, 3, n_atoms, 3) | Å², ∂α_xy/∂r_iz
+
+
+def displaced(positions: Array, step_A: float = STEP_A) -> Array:
+    """All atoms moved by ±step along all axes, (6 n_atoms, n_atoms, 3) | Å; first all +, then all −."""
+    shifts = step_A * np.eye(positions.size).reshape(positions.size, -1, 3)
+    return np.concatenate([positions + shifts, positions - shifts])
+
+
+def central_difference(values: Array, step_A: float = STEP_A) -> Array:
+    """[f(r + h) − f(r − h)]/2h; values (6 n_atoms, ...) at the `displaced` geometries -> (3 n_atoms, ...)."""
+    n = len(values) // 2
+    return (values[:n] - values[n:]) / (2 * step_A)
+
+
+def hessian_of(forces: Array, step_A: float = STEP_A) -> Array:
+    """−∂F/∂r symmetrised, (3 n_atoms, 3 n_atoms) | eV/Å²; forces (6 n_atoms, n_atoms, 3) | eV/Å."""
+    matrix = -central_difference(forces, step_A).reshape(len(forces) // 2, -1)
+    return 0.5 * (matrix + matrix.T)
+
+
+def derivatives(labels: Mapping[str, Array], step_A: float = STEP_A) -> Derivatives:
+    """From forces, dipoles and polarizabilities (6 n_atoms, ...) at the `displaced` geometries."""
+    n_atoms = len(labels[keys.FORCES]) // 6
+    dipole = central_difference(labels[keys.DIPOLE], step_A)  # (3 n_atoms, 3) | e
+    polarizability = central_difference(labels[keys.POLARIZABILITY], step_A)  # (3 n_atoms, 3, 3) | Å²
+    return Derivatives(
+        hessian_of(labels[keys.FORCES], step_A),
+        np.moveaxis(dipole.reshape(n_atoms, 3, 3), 2, 0),
+        np.moveaxis(polarizability.reshape(n_atoms, 3, 3, 3), (2, 3), (0, 1)),
+    )
