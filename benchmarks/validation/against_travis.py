@@ -9,7 +9,7 @@ window. TRAVIS's conventions turned out to be ours: 2N_A/(12 ε0 c k_B T) for IR
 cross-section of (45, 7), (45, 4) and (0, 3) in 10⁻⁴⁰ m² cm; IR still to be divided by the temperature.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -25,12 +25,8 @@ from benchmarks.validation.known_bands import (
 )
 from benchmarks.validation.runs import ethanol_series
 from benchmarks.validation.table import Row, save
-from painn_spectra.spectra.correlation import (
-    autocorrelation,
-    central_difference,
-    cosine_transform,
-    difference_attenuation,
-)
+from painn_spectra.spectra.autocorrelation import autocorrelation
+from painn_spectra.spectra.correlation import Estimator, cosine_transform
 from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import raman_density, stokes_cross_section
 from painn_spectra.units import LIGHT_CM_FS
@@ -39,24 +35,19 @@ HIGHEST_CM, DEPTH_FS = 4000.0, 2048.0
 SHARE = 0.01  # bands with less than this part of the strongest are not compared
 
 
-@dataclass(frozen=True)
-class Hann:
-    """The package's estimator with TRAVIS's window instead of the Gaussian, for infrared.py and raman.py."""
+class TravisWindow(Estimator):
+    """The package's estimator with TRAVIS's window instead of its own; no Verlet correction."""
 
-    sample_interval_fs: float
-    depth: int
-    wavenumber_cm: np.ndarray  # (n,) | cm⁻¹
-
-    def power_density(self, series: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """∫⟨ẋ(0)ẋ(t)⟩e^{−2πicν̃t}dt, the correlation unbiased and windowed by cos²(πk/2(depth − 1))."""
-        derivative = central_difference(np.asarray(series, dtype=float), self.sample_interval_fs)
-        lags = np.arange(self.depth)
-        unbiased = len(derivative) / (len(derivative) - lags)
-        window = unbiased * np.cos(0.5 * np.pi * lags / (self.depth - 1)) ** 2
-        correlation = autocorrelation(derivative, weights)[: self.depth] * window
-        fine, density = cosine_transform(correlation, self.sample_interval_fs, spacing_cm=0.2)
-        density = np.interp(self.wavenumber_cm, fine, density)
-        return density / difference_attenuation(self.wavenumber_cm, self.sample_interval_fs)
+    def _observed(
+        self, chunks: Iterable[np.ndarray], n: int, weights: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Transform of the unbiased correlation times cos²(πk/2(depth − 1))."""
+        lags = np.arange(round(DEPTH_FS / self.sample_interval_fs))
+        window = n / (n - lags) * np.cos(0.5 * np.pi * lags / lags[-1]) ** 2
+        correlation = autocorrelation(chunks, weights, len(lags)) * window
+        observed, density = cosine_transform(correlation, self.sample_interval_fs, spacing_cm=0.2)
+        kept = observed < 1.1 * HIGHEST_CM
+        return observed[kept], density[..., kept]
 
 
 def spectra(
@@ -66,17 +57,19 @@ def spectra(
     depth = round(DEPTH_FS / interval_fs)
     theirs = [travis.infrared(dipole, interval_fs, depth, HIGHEST_CM)]
     theirs += travis.raman(polarizability, interval_fs, depth, HIGHEST_CM, 1e7 / LASER_NM, TEMPERATURE_K)
-    # their grid without the two digits that the file rounds to
-    n = len(theirs[0].wavenumber_cm)
-    wavenumber_cm = np.arange(n) / (2 * 4 * depth * interval_fs * LIGHT_CM_FS)
-    estimator = Hann(interval_fs, depth, wavenumber_cm)
+    # TRAVIS's grid, without the two digits that its file rounds to
+    spacing_cm = 1 / (2 * 4 * depth * interval_fs * LIGHT_CM_FS)
+    estimator = TravisWindow(
+        interval_fs, 0.0, 10 * spacing_cm, 0.0, (len(theirs[0].density) - 1) * spacing_cm
+    )
     infrared = infrared_density(dipole, TEMPERATURE_K, estimator)
     parts = raman_density(polarizability, TEMPERATURE_K, estimator)
+    nu = estimator.wavenumber_cm
     pairs = {"IR": (infrared, theirs[0].density / TEMPERATURE_K)}
     for (name, weights), other in zip(GEOMETRIES.items(), theirs[1:], strict=True):
-        ours = stokes_cross_section(wavenumber_cm, *parts, TEMPERATURE_K, LASER_NM, *weights)
-        pairs[f"Raman {name}"] = (np.nan_to_num(ours), other.density[:n] * 1e-40)
-    return wavenumber_cm, pairs
+        ours = stokes_cross_section(nu, *parts, TEMPERATURE_K, LASER_NM, *weights)
+        pairs[f"Raman {name}"] = (np.nan_to_num(ours), other.density[: len(nu)] * 1e-40)
+    return nu, pairs
 
 
 def deviations(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student_t
 
-from benchmarks.validation.runs import trajectories
+from benchmarks.validation.runs import replica, trajectories
 from benchmarks.validation.table import Row, save, write_rows
 from painn_spectra import keys
 from painn_spectra.files import atomic_path
@@ -31,7 +31,7 @@ from painn_spectra.spectra.bands import (
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import raman_density
-from painn_spectra.spectra.series import open_trajectory
+from painn_spectra.spectra.trajectory_file import open_trajectory
 
 DATA = Path(__file__).parent / "data"
 FWHM_CM, RANGE_CM = 25.0, (100.0, 4000.0)
@@ -51,9 +51,9 @@ def densities(files: list[Path]) -> tuple[np.ndarray, Densities]:
             )
             nu, temperature_K = estimator.wavenumber_cm, series.temperature_K
             for k in range(series.n_replicas):
-                rows["IR"].append(infrared_density(series.replica(keys.DIPOLE, k), temperature_K, estimator))
-                parts = raman_density(series.replica(keys.POLARIZABILITY, k), temperature_K, estimator)
-                rows["Raman"].append(np.add(*parts))
+                dipole, alpha = (replica(series, name, k) for name in (keys.DIPOLE, keys.POLARIZABILITY))
+                rows["IR"].append(infrared_density(dipole, temperature_K, estimator))
+                rows["Raman"].append(np.add(*raman_density(alpha, temperature_K, estimator)))
     return nu, {name: np.array(values) for name, values in rows.items()}
 
 
