@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from benchmarks.validation.runs import replica, trajectories
-from benchmarks.validation.table import Row, save, write_rows
+from benchmarks.validation.table import DATA, Row, save
 from painn_spectra import keys
 from painn_spectra.files import atomic_path
 from painn_spectra.spectra.bands import (
@@ -33,7 +33,6 @@ from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
-DATA = Path(__file__).parent / "data"
 FWHM_CM, RANGE_CM = 25.0, (100.0, 4000.0)
 N_SPLITS = 400
 SIDES = ("reference", "model")
@@ -198,7 +197,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    found = rows()
-    save("direct", found)
-    if found:
-        write_rows(DATA / "direct.json", found)
+    save("direct", rows())

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import hadamard
 
 from benchmarks.validation.from_states import produce_from
-from benchmarks.validation.quadratic import Quadratic, Sticks, sticks
+from benchmarks.validation.quadratic import Harmonic, Quadratic, harmonic
 from benchmarks.validation.table import Row, save
 from benchmarks.validation.xtb_potential import TightBinding
 from painn_spectra import keys
@@ -33,33 +33,33 @@ SETTINGS = DynamicsSettings(production_ps=8.0, record_motion=False, device="cpu"
 N_TOGETHER = 32  # a power of 2 above the number of modes
 
 
-def starts(found: Sticks) -> tuple[np.ndarray, np.ndarray, int]:
+def starts(found: Harmonic, settings: DynamicsSettings) -> tuple[np.ndarray, np.ndarray, int]:
     """q and q̇ (n_replicas, n_modes): each mode alone, then all together; and how many are alone.
 
     E = k_BT each: q = A cos φ, A = √(2k_BT)/ω. The velocity carries √(1 − ω²Δt²/4), so that the discrete
     oscillation of velocity Verlet has the amplitude A. Together, the signs of the modes are orthogonal over
     the replicas: interference of bands that overlap cancels in the mean, and the curve's test is sharp.
     """
-    omega = 2 * np.pi * LIGHT_CM_FS * found.wavenumber_cm  # (n_modes,) | 1/fs
-    n = len(omega)
+    omega, n = found.omega, len(found.omega)
     signs = np.concatenate([np.eye(n), hadamard(N_TOGETHER)[:, 1 : n + 1]])
     phase = np.random.default_rng(1).uniform(0, 2 * np.pi, n)
     amplitude = np.sqrt(2 * BOLTZMANN_EV_K * TEMPERATURE_K / AMU_A2_FS2_IN_EV) / omega  # √amu Å
-    discrete = np.sqrt(1 - (omega * SETTINGS.timestep_fs / 2) ** 2)
+    discrete = np.sqrt(1 - (omega * settings.timestep_fs / 2) ** 2)
     return signs * amplitude * np.cos(phase), -signs * amplitude * omega * discrete * np.sin(phase), n
 
 
-def run(found: Sticks, q: np.ndarray, speed: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+def run(
+    found: Harmonic, q: np.ndarray, speed: np.ndarray, settings: DynamicsSettings
+) -> dict[str, np.ndarray]:
     """Samples {name: (n_replicas, n_samples, ...)} of dynamics from q, q̇ (n_replicas, n_modes)."""
-    omega = 2 * np.pi * LIGHT_CM_FS * found.wavenumber_cm
-    potential = Quadratic(found.minimum, found.masses_amu, found.modes, omega, found.dmu, found.dalpha)
-    to_r = found.modes / np.sqrt(found.masses_amu)[:, None]  # (n_modes, n_atoms, 3) | amu^-½
-    positions, velocities = (np.einsum("rk,kax->rax", x, to_r) for x in (q, speed))
-    produce_from(
-        folder, potential, found.numbers, found.masses_amu, found.minimum + positions, velocities,
-        np.tile(found.minimum, (len(q), 1, 1)), SETTINGS, TEMPERATURE_K,
-    )  # fmt: skip
-    parts = [read_samples(path)[1] for path in production_segments(folder)]
+    to_r = found.sticks.modes / np.sqrt(found.masses_amu)[:, None]  # (n_modes, n_atoms, 3) | amu^-½
+    moved, velocities = (np.einsum("rk,kax->rax", x, to_r) for x in (q, speed))
+    with tempfile.TemporaryDirectory() as name:
+        produce_from(
+            Path(name), Quadratic(found), found.numbers, found.masses_amu, found.minimum + moved, velocities,
+            np.tile(found.minimum, (len(q), 1, 1)), settings, TEMPERATURE_K,
+        )  # fmt: skip
+        parts = [read_samples(path)[1] for path in production_segments(Path(name))]
     names = (keys.DIPOLE, keys.POLARIZABILITY)
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in names}
 
@@ -74,26 +74,26 @@ def line(estimator: Estimator, n_samples: int, offset_cm: np.ndarray) -> np.ndar
     return np.cos(2 * np.pi * offset_cm[..., None] * lags * dt) @ weights * dt
 
 
-def rows(model: Path | None) -> list[Row]:
+def rows(model: Path | None = None) -> list[Row]:
     """Modes one by one, then the curve."""
     potential = load_model(model).double().eval() if model else TightBinding()
-    found = sticks(potential)
-    q, speed, n_alone = starts(found)
-    with tempfile.TemporaryDirectory() as folder:
-        samples = run(found, q, speed, Path(folder))
+    found = harmonic(potential)
+    wavenumbers = found.sticks.wavenumber_cm
+    q, speed, n_alone = starts(found, SETTINGS)
+    samples = run(found, q, speed, SETTINGS)
     interval_fs = lengths(SETTINGS).sample_interval_fs
     estimator = Estimator(interval_fs, SETTINGS.timestep_fs, FWHM_CM, 50.0, 4200.0)
     nu, sets = estimator.wavenumber_cm, {"IR": [], "Raman": []}
     for dipole, alpha in zip(samples[keys.DIPOLE], samples[keys.POLARIZABILITY], strict=True):
         sets["IR"].append(infrared_density(dipole, TEMPERATURE_K, estimator))
         sets["Raman"].append(np.add(*raman_density(alpha, TEMPERATURE_K, estimator)))
-    shape = line(estimator, samples[keys.DIPOLE].shape[1], nu - found.wavenumber_cm[:, None])
+    shape = line(estimator, samples[keys.DIPOLE].shape[1], nu - wavenumbers[:, None])
     result = []
-    for name, intensities in (("IR", found.infrared), ("Raman", found.raman)):
+    for name, intensities in (("IR", found.sticks.infrared), ("Raman", found.sticks.activity)):
         densities = np.array(sets[name])
         alone, together = densities[:n_alone], densities[n_alone:].mean(axis=0)
         areas, places = [], []
-        for centre, density in zip(found.wavenumber_cm, alone, strict=True):
+        for centre, density in zip(wavenumbers, alone, strict=True):
             window = (max(nu[0], centre - REACH_CM), centre + REACH_CM)
             areas.append(band_integral(nu, density[None], *window)[0])
             places.append(band_centroid(nu, density[None], *window)[0])
@@ -102,7 +102,7 @@ def rows(model: Path | None) -> list[Row]:
             Row("harmonic limit", f"{name}: largest error of {n_alone} areas",
                 100 * float(np.abs(np.array(areas) / intensities - 1).max()), "%", 1),
             Row("harmonic limit", f"{name}: largest error of {n_alone} positions",
-                float(np.abs(np.array(places) - found.wavenumber_cm).max()), "cm⁻¹", 0.5),
+                float(np.abs(np.array(places) - wavenumbers).max()), "cm⁻¹", 0.5),
             Row("harmonic limit", f"{name}: largest deviation of the curve, of its maximum",
                 100 * float(np.abs(together - expected).max() / expected.max()), "%", 1),
         ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from painn_spectra.files import write_json
 
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "validation"
+DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def save(name: str, rows: Sequence[Row]) -> None:
-    """Keep the rows of one check under results/validation/ and print them."""
-    write_rows(FOLDER / f"{name}.json", rows)
+    """Print the rows of one check and keep them in data/; an empty check leaves what is there."""
     print(markdown(rows))
+    if rows:
+        write_rows(DATA / f"{name}.json", rows)
