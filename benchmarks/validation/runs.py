@@ -31,7 +31,7 @@ def replica(series: Series, name: str, number: int) -> np.ndarray:
 
 
 def ethanol_series(n_replicas: int = 1) -> tuple[list[tuple[np.ndarray, ...]], float]:
-    """[(μ (n, 3) | e·Å, α (n, 3, 3) | Å³)] of up to n_replicas of ethanol by GFN2-xTB, and the interval in fs.
+    """[(μ (n, 3) | e·Å, α (n, 3, 3) | Å³)] of up to n_replicas by GFN2-xTB, and the interval in fs.
 
     The one that is shipped where there is no dynamics yet.
     """
