@@ -136,6 +136,8 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "md.seed": (1, {"md"}),
     "md.device": ("cpu", {"md"}),
     "spectra.fwhm_cm": (12.0, {"spectra"}),
+    "spectra.window": ("hann", {"spectra"}),
+    "spectra.rotation": ("removed", {"spectra"}),
     "spectra.laser_nm": (785.0, {"spectra"}),
     "spectra.min_wavenumber_cm": (200.0, {"spectra"}),
     "spectra.max_wavenumber_cm": (3900.0, {"spectra"}),

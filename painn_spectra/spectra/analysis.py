@@ -1,7 +1,7 @@
 """The one way from a series to spectra: what its sampling carries, every replica's densities, what to say."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,9 +12,13 @@ from painn_spectra.progress import Progress
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.csv_files import Metadata
 from painn_spectra.spectra.infrared import infrared_density
+from painn_spectra.spectra.molecule_frame import check_frame, has_motion, turned
+from painn_spectra.spectra.power import mode_density, velocity_chunks
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.series import Array, Series
 from painn_spectra.units import LIGHT_CM_FS
+
+DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
 
 
 @dataclass(frozen=True)
@@ -28,29 +32,50 @@ class Spectra:
     infrared: Array | None  # (n_replicas, n_wavenumbers) | km/mol per cm⁻¹
     isotropic: Array | None  # the same | Å⁴/amu per cm⁻¹
     anisotropic: Array | None  # the same | Å⁴/amu per cm⁻¹
+    eckart_infrared: Array | None  # densities in the molecule's frame, where positions tell it
+    eckart_anisotropic: Array | None
+    power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
+    power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
 
 
 def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     """Correlate every replica by itself; means are taken over densities, never over series."""
     estimator = estimator_for(series, settings)
-    shape = (series.n_replicas, len(estimator.wavenumber_cm))
-    infrared = np.empty(shape) if keys.DIPOLE in series else None
-    isotropic = np.empty(shape) if keys.POLARIZABILITY in series else None
-    anisotropic = np.empty(shape) if keys.POLARIZABILITY in series else None
+    if settings.rotation == "removed":
+        check_frame(series)
+    from_zero = replace(estimator, min_wavenumber_cm=0.0)  # rotation is part of the motion
+    found: dict[str, list[Array]] = {}
+
+    def keep(**densities: Array) -> None:
+        for name, density in densities.items():
+            found.setdefault(name, []).append(density)
+
+    framed, sampled = has_motion(series), (series.temperature_K, estimator, series.n_samples)
     progress = Progress("spectra", series.n_replicas)
     for i in range(series.n_replicas):
-        if infrared is not None:
-            dipole = series.chunks(keys.DIPOLE, i)
-            infrared[i] = infrared_density(dipole, series.temperature_K, estimator, series.n_samples)
-        if isotropic is not None and anisotropic is not None:
-            polarizability = series.chunks(keys.POLARIZABILITY, i)
-            isotropic[i], anisotropic[i] = raman_density(
-                polarizability, series.temperature_K, estimator, series.n_samples
-            )
+        if keys.DIPOLE in series:
+            keep(infrared=infrared_density(series.chunks(keys.DIPOLE, i), *sampled))
+            if framed:
+                keep(eckart_infrared=infrared_density(turned(series, keys.DIPOLE, i), *sampled))
+        if keys.POLARIZABILITY in series:
+            isotropic, anisotropic = raman_density(series.chunks(keys.POLARIZABILITY, i), *sampled)
+            keep(isotropic=isotropic, anisotropic=anisotropic)
+            if framed:  # the trace does not turn
+                _, eckart = raman_density(turned(series, keys.POLARIZABILITY, i), *sampled)
+                keep(eckart_anisotropic=eckart)
+        if keys.HALF_STEP_VELOCITIES in series and series.masses_amu is not None:
+            velocities = velocity_chunks(series, i, settings.rotation == "removed")
+            weights = np.repeat(series.masses_amu, 3)
+            keep(power=mode_density(velocities, weights, series.temperature_K, from_zero, series.n_samples))
         progress.advance()
+    densities = {name: np.array(rows) for name, rows in found.items()}
+    if settings.rotation == "removed":
+        densities |= {n: densities[f"eckart_{n}"] for n in ("infrared", "anisotropic") if n in densities}
+    power = densities.get("power")
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
-        infrared, isotropic, anisotropic,
+        *(densities.get(name) for name in DENSITIES),
+        None if power is None else from_zero.wavenumber_cm, power,
     )  # fmt: skip
 
 

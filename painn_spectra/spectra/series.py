@@ -46,6 +46,7 @@ class Series:
     quantities: Mapping[str, tuple[tuple[int, ...], Read]]  # name -> shape of one sample, reader
     advice: str = "mend the file"  # where a number is not finite
     masses_amu: Array | None = None  # (n_atoms,) | amu
+    references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
 
     @property
     def length_fs(self) -> float:
@@ -56,8 +57,15 @@ class Series:
 
     def chunks(self, name: str, replica: int) -> Iterator[Array]:
         """One replica's series in pieces (n, ...) of a few megabytes, float64; NaN is refused."""
-        shape, read = self.quantities[name]
-        step = max(1, CHUNK_BYTES // (8 * math.prod(shape)))
+        return (piece for (piece,) in self.together((name,), replica))
+
+    def together(self, names: Sequence[str], replica: int) -> Iterator[tuple[Array, ...]]:
+        """Pieces of several quantities over the same samples."""
+        step = max(1, CHUNK_BYTES // (8 * sum(math.prod(self.quantities[name][0]) for name in names)))
+        yield from zip(*(self._pieces(name, replica, step) for name in names), strict=True)
+
+    def _pieces(self, name: str, replica: int, step: int) -> Iterator[Array]:
+        _, read = self.quantities[name]
         for start in range(0, self.n_samples, step):
             piece = np.asarray(read(replica, start, min(start + step, self.n_samples)), dtype=np.float64)
             finite = np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
@@ -155,4 +163,6 @@ def joined(parts: Sequence[Series]) -> Series:
         return read
 
     quantities = {name: (shape, reader(name)) for name, (shape, _) in first.quantities.items()}
-    return dataclasses.replace(first, n_replicas=len(owners), quantities=quantities)
+    known = [part.references for part in parts if part.references is not None]
+    references = np.concatenate(known) if len(known) == len(parts) else None
+    return dataclasses.replace(first, n_replicas=len(owners), quantities=quantities, references=references)

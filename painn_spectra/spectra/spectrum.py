@@ -14,6 +14,8 @@ from painn_spectra.spectra.bands import depolarisation, find_bands, standard_err
 from painn_spectra.spectra.csv_files import Metadata, write_table
 from painn_spectra.spectra.infrared import INFRARED_UNIT
 from painn_spectra.spectra.jcamp import write_jcamp
+from painn_spectra.spectra.molecule_frame import band_origin
+from painn_spectra.spectra.power import POWER_UNIT
 from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, GEOMETRIES, stokes_cross_section
 from painn_spectra.spectra.series import Array
 from painn_spectra.spectra.trajectory_file import open_trajectory
@@ -26,6 +28,7 @@ SIGNAL_COLUMN = "m2_sr-1_per_cm-1"  # behind the names of GEOMETRIES and photon_
 UNPOLARISED, PHOTONS = "cross_section", "photon_counting"
 BAND_HEADING = [
     "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
+    "eckart_origin_cm-1", "eckart_origin_standard_error_cm-1",
     "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
     "depolarisation_ratio", "depolarisation_standard_error",
 ]  # fmt: skip
@@ -66,6 +69,8 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         write_jcamp(
             raman.with_suffix(".jdx"), "RAMAN SPECTRUM", CROSS_SECTION_UNIT, nu[seen], signal[seen], metadata
         )
+    if spectra.power is not None and spectra.power_wavenumber_cm is not None:
+        _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
     write_table(bands, spectra.metadata, BAND_HEADING, rows)
     with atomic_path(replicas) as temporary:
         densities = {
@@ -119,26 +124,37 @@ def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
     rows = []
     if spectra.infrared is not None:
-        rows += _rows("ir", spectra.wavenumber_cm, spectra.infrared)
+        rows += _rows("ir", spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
     if spectra.isotropic is not None and spectra.anisotropic is not None:
-        parts = spectra.isotropic, spectra.anisotropic
-        rows += _rows("raman", spectra.wavenumber_cm, parts[0] + parts[1], parts)
+        parts, turned = (spectra.isotropic, spectra.anisotropic), spectra.eckart_anisotropic
+        eckart = None if turned is None else parts[0] + turned
+        rows += _rows("raman", spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
     return rows
 
 
-def _rows(name: str, nu: Array, densities: Array, parts: tuple[Array, Array] | None = None) -> list[list]:
+def _rows(
+    name: str, nu: Array, densities: Array, eckart: Array | None, parts: tuple[Array, Array] | None = None
+) -> list[list]:
     unit = (INFRARED_UNIT if parts is None else ACTIVITY_UNIT).partition(" per ")[0]
     rows = []
     for band in find_bands(nu, densities):
-        ratio = (
-            (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, band.lower_cm, band.upper_cm)
-        )
+        borders = band.lower_cm, band.upper_cm
+        origin = (np.nan, np.nan) if eckart is None else band_origin(nu, eckart, *borders)
+        ratio = (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, *borders)
         rows.append([
             name, band.lower_cm, band.upper_cm, band.peak_cm,
-            band.centroid_cm, band.centroid_standard_error_cm, band.fwhm_cm,
+            band.centroid_cm, band.centroid_standard_error_cm, *origin, band.fwhm_cm,
             band.area, band.area_standard_error, band.area_low, band.area_high, unit, *ratio,
         ])  # fmt: skip
     return rows
+
+
+def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:
+    mean = power.mean(axis=0)
+    counted = (mean.sum() - mean[0] / 2) * (nu[1] - nu[0])  # half of the first bin lies below 0
+    metadata = {**metadata, "unit": POWER_UNIT, "integral_modes": f"{counted:.4g}"}
+    columns = {WAVENUMBER: nu, "power_modes_per_cm-1": mean, ERROR: standard_error(power)}
+    write_table(path, metadata, list(columns), np.column_stack(list(columns.values())))
 
 
 def _write_columns(path: Path, metadata: Metadata, columns: Mapping[str, Array]) -> None:

@@ -1,5 +1,6 @@
 """Reading trajectory.h5 as a series: checked before use, a few megabytes in memory at a time."""
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,12 +50,21 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
-            advice=BROKE, masses_amu=file.attrs.get("masses_amu"),
+            advice=BROKE, masses_amu=file.attrs.get("masses_amu"), references=_references(file, n_replicas),
         )  # fmt: skip
 
 
 def _reader(data: h5py.Dataset) -> Read:
     return lambda replica, start, stop: data[replica, start:stop]
+
+
+def _references(file: h5py.File, n_replicas: int) -> np.ndarray | None:
+    """Conformer that each replica started from, (n_replicas, n_atoms, 3) | Å; None if unknown."""
+    starts = json.loads(file.attrs.get("starts", "{}"))
+    conformers, replicas = starts.get("conformers"), starts.get("replicas")
+    if not conformers or len(replicas or ()) != n_replicas:
+        return None
+    return np.array([conformers[i]["positions"] for i in replicas])
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
