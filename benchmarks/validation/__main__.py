@@ -10,6 +10,7 @@ from benchmarks.validation import (
     against_travis,
     convergence,
     direct,
+    energy_flow,
     harmonic_limit,
     schnetpack_recipe,
 )
@@ -20,6 +21,7 @@ CHECKS: dict[str, Callable[[], list[Row]]] = {
     "harmonic_limit": harmonic_limit.rows,
     "schnetpack": schnetpack_recipe.rows,
     "convergence": convergence.rows,
+    "energy_flow": energy_flow.rows,
     "direct": direct.rows,
 }
 
