@@ -56,7 +56,7 @@ def test_known_bands_have_their_closed_form_areas():
 def test_a_shifted_or_weaker_band_is_seen():
     grid = np.arange(0.0, 1000.0)
     line = np.exp(-0.5 * ((grid - 500) / 10) ** 2)
-    area, position_cm = deviations(grid, 0.98 * line, np.roll(line, 2), [(400, 600)])
+    area, position_cm = deviations((grid, 0.98 * line), (grid, np.roll(line, 2)), [(400, 600)])
     assert area == pytest.approx(0.02, abs=1e-6)
     assert position_cm == pytest.approx(2.0, abs=1e-6)
 

@@ -35,7 +35,6 @@ from painn_spectra.spectra.trajectory_file import open_trajectory
 
 FWHM_CM, RANGE_CM = 25.0, (100.0, 4000.0)
 N_SPLITS = 400
-SIDES = ("reference", "model")
 Densities = dict[str, np.ndarray]  # kind -> (n_replicas, n_wavenumbers)
 
 
@@ -174,27 +173,22 @@ def keep(nu: np.ndarray, sides: dict[str, Densities]) -> None:
 
 
 def rows() -> list[Row]:
-    """Of the runs that are there; none without the reference."""
-    sides, result = {}, []
-    for side in SIDES:
-        nu, found = densities(trajectories(side))
-        if len(found["IR"]):
-            sides[side] = found
-            result.append(Row("direct dynamics", f"replicas of the {side}", len(found["IR"])))
-    if len(sides) == 2:
-        keep(nu, sides)
-        for name in ("IR", "Raman"):
-            pair = [sides[side][name] for side in SIDES]
+    """Of the runs that are there; none without the reference and one of the others."""
+    found = {kind: densities(trajectories(kind)) for kind in ("reference", "model", "paired")}
+    nu = found["reference"][0]
+    sides = {kind: spectra for kind, (_, spectra) in found.items() if len(spectra["IR"])}
+    if len(sides) < 2 or "reference" not in sides:
+        return []
+    keep(nu, sides)
+    result = [Row("direct dynamics", f"replicas, {kind}", len(found["IR"])) for kind, found in sides.items()]
+    twins = {file.parent.name for file in trajectories("paired")}
+    files = [file for file in trajectories("reference") if file.parent.name in twins]
+    for name in ("IR", "Raman"):
+        if "model" in sides:
+            pair = sides["reference"][name], sides["model"][name]
             result += likeness(name, *pair) + bands(name, nu, *pair)
-    twins = [file.parent.name for file in trajectories("paired")]
-    if twins:
-        pair = []
-        for side in ("reference", "paired"):
-            nu, found = densities([file for file in trajectories(side) if file.parent.name in twins])
-            pair.append(found)
-        result.append(Row("paired dynamics", "replicas of each side", len(pair[0]["IR"])))
-        for name in ("IR", "Raman"):
-            result += paired_bands(name, nu, *(found[name] for found in pair))
+        if twins:
+            result += paired_bands(name, nu, densities(files)[1][name], sides["paired"][name])
     return result
 
 
