@@ -10,6 +10,7 @@ from benchmarks.validation import (
     against_travis,
     convergence,
     direct,
+    direct_harmonic,
     energy_flow,
     harmonic_limit,
     schnetpack_recipe,
@@ -22,6 +23,7 @@ CHECKS: dict[str, Callable[[], list[Row]]] = {
     "schnetpack": schnetpack_recipe.rows,
     "convergence": convergence.rows,
     "energy_flow": energy_flow.rows,
+    "direct_harmonic": direct_harmonic.rows,
     "direct": direct.rows,
 }
 

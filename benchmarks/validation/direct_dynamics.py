@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from benchmarks.validation.from_states import produce_from
-from benchmarks.validation.runs import DATASET, RESULTS, ROOT
+from benchmarks.validation.runs import DATASET, MODEL, RESULTS
 from benchmarks.validation.xtb_potential import load_tight_binding
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import lengths
@@ -27,7 +27,6 @@ from painn_spectra.md.segments import EQUILIBRATION, join
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.checkpoint import load_model
 
-MODEL = ROOT / "results" / "ethanol" / "pretraining" / "0" / "model.pt"
 PRODUCTION_PS, TEMPERATURE_K = 5.0, 300.0
 BATCH_REPLICAS = {"reference": 4, "model": 16}
 FIRST_SEED = {"reference": 0, "model": 1000}  # independent noise: the two sides share no luck

@@ -42,24 +42,26 @@ class Quadratic(nn.Module):
 
     def __init__(self, at: Harmonic) -> None:
         super().__init__()
+        n_modes, size = len(at.omega), at.minimum.size
         self.minimum = torch.as_tensor(at.minimum)  # (n_atoms, 3) | Å
-        self.to_q = torch.as_tensor(at.sticks.modes * np.sqrt(at.masses_amu)[:, None])  # | amu^½
+        to_q = at.sticks.modes * np.sqrt(at.masses_amu)[:, None]
+        self.to_q = torch.as_tensor(to_q.reshape(n_modes, size))  # | amu^½
         self.stiffness = torch.as_tensor(at.omega**2 * AMU_A2_FS2_IN_EV)  # (n_modes,) | eV/(amu Å²)
-        self.dipole = torch.as_tensor(at.derivatives.dipole)  # (3, n_atoms, 3) | e
-        self.polarizability = torch.as_tensor(at.derivatives.polarizability)  # (3, 3, n_atoms, 3) | Å²
+        self.dipole = torch.as_tensor(at.derivatives.dipole.reshape(3, size))  # | e
+        self.polarizability = torch.as_tensor(at.derivatives.polarizability.reshape(9, size))  # | Å²
 
     def forward(
         self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...] = keys.PROPERTIES
     ) -> dict[str, Tensor]:
-        moved = positions - self.minimum
-        q = torch.einsum("kax,rax->rk", self.to_q, moved)
+        moved = (positions - self.minimum).flatten(1)
+        q = moved @ self.to_q.T
         out = {
             keys.ENERGY: 0.5 * (self.stiffness * q**2).sum(1),
-            keys.FORCES: -torch.einsum("k,rk,kax->rax", self.stiffness, q, self.to_q),
+            keys.FORCES: -((self.stiffness * q) @ self.to_q).reshape(positions.shape),
         }
         if keys.DIPOLE in properties:
-            out[keys.DIPOLE] = torch.einsum("xay,ray->rx", self.dipole, moved)
-            out[keys.POLARIZABILITY] = torch.einsum("xyaz,raz->rxy", self.polarizability, moved)
+            out[keys.DIPOLE] = moved @ self.dipole.T
+            out[keys.POLARIZABILITY] = (moved @ self.polarizability.T).reshape(-1, 3, 3)
         return {name: out[name] for name in properties}
 
 

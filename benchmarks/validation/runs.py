@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results" / "validation"
 SHIPPED = DATA / "ethanol_series.npz"
 DATASET = ROOT / "config" / "molecules" / "ethanol" / "labels.extxyz"  # leads to the conformers
+MODEL = ROOT / "results" / "ethanol" / "pretraining" / "0" / "model.pt"  # trained on GFN2-xTB
 ELECTRIC = (keys.DIPOLE, keys.POLARIZABILITY)
 
 
