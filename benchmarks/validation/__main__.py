@@ -15,8 +15,12 @@ from benchmarks.validation import (
     harmonic_limit,
     schnetpack_recipe,
 )
+from benchmarks.validation.runs import ROOT
 from benchmarks.validation.table import DATA, Row, markdown, read_rows
+from painn_spectra.files import write_text
 
+DOCUMENT = ROOT / "docs" / "validation.md"
+BEGIN, END = "<!-- table: python -m benchmarks.validation --write -->", "<!-- end of table -->"
 CHECKS: dict[str, Callable[[], list[Row]]] = {
     "travis": against_travis.rows,
     "harmonic_limit": harmonic_limit.rows,
@@ -32,6 +36,7 @@ def main() -> int:
     """1 when a row fails its limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shipped", action="store_true", help="print the rows in data/, run nothing")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/validation.md")
     a = parser.parse_args()
     table: list[Row] = []
     for name, check in CHECKS.items():
@@ -41,6 +46,9 @@ def main() -> int:
             print(f"{name}: {len(rows)} rows as shipped")
         table += rows
     print(markdown(table))
+    if a.write:
+        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        write_text(DOCUMENT, before + BEGIN + "\n" + markdown(table) + "\n" + END + rest.partition(END)[2])
     return int(not all(row.passed for row in table))
 
 

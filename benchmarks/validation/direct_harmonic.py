@@ -46,23 +46,18 @@ def rows(model: Path = MODEL) -> list[Row]:
             continue
         known.append(nu)
         words = f"conformer {len(known)}"
-        off = other.wavenumber_cm - nu
-        curves = {"IR": "infrared", "Raman": "activity"}
+        off = np.abs(other.wavenumber_cm - nu)
         result += [
-            Row(CHECK, f"{words}: mean deviation of {len(nu)} modes", float(np.abs(off).mean()), "cm⁻¹", 5),
-            Row(CHECK, f"{words}: largest, at {nu[np.abs(off).argmax()]:.0f}",
-                float(np.abs(off).max()), "cm⁻¹", 15),
-            *(
-                Row(CHECK, f"{words}: cosine of the {name} curves at 25 cm⁻¹",
-                    float(cosine(*(convolved(s, getattr(s, kind)) for s in (one, other)))), "", 0.98, at_least=True)
-                for name, kind in curves.items()
-            ),
-            *(
-                Row(CHECK, f"{words}: {name}, total intensity, model/reference",
-                    float(getattr(other, kind).sum() / getattr(one, kind).sum()))
-                for name, kind in curves.items()
-            ),
-        ]  # fmt: skip
+            Row(CHECK, f"{words}: mean deviation of {len(nu)} modes", float(off.mean()), "cm⁻¹", 5),
+            Row(CHECK, f"{words}: largest, at {nu[off.argmax()]:.0f}", float(off.max()), "cm⁻¹", 15),
+        ]
+        for name, kind in (("IR", "infrared"), ("Raman", "activity")):
+            here, there = getattr(one, kind), getattr(other, kind)
+            alike = float(cosine(convolved(one, here), convolved(other, there)))
+            result += [
+                Row(CHECK, f"{words}: {name}, cosine at 25 cm⁻¹", alike, "", 0.98, at_least=True),
+                Row(CHECK, f"{words}: {name}, whole intensity, model/reference", there.sum() / here.sum()),
+            ]
     return result
 
 
