@@ -41,7 +41,7 @@ FEW = SamplingSettings(n_embeddings=12)
     [("O", 1), ("CO", 1), ("CCO", 3), ("CCCC", 3), ("C[C@H](F)Cl", 1)],
 )
 def test_conformers_are_those_that_chemistry_counts(smiles, n_conformers):
-    """Ethanol and butane: anti and two mirror images gauche; a molecule with a stereo centre: itself alone."""
+    """Ethanol and butane: anti and two mirror images gauche; with a stereo centre: no mirror image."""
     found, method = conformers(read_structure(smiles), 0, 1, FEW)
     assert (len(found), method) == (n_conformers, "GFN2-xTB")
     assert sum(conformer["weight"] for conformer in found) == pytest.approx(1)
