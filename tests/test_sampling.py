@@ -154,6 +154,11 @@ def test_reacted_frames_are_told_from_vibrating_ones():
     frames[3, hydroxyl] = r[carbon] + [0.0, 0.0, 1.1]  # gone to a carbon
     frames[4, 0, 0] = np.nan
     assert intact(numbers, r, frames).tolist() == [True, True, False, False, False]
+    # hydrogen forms from water with both O-H bonds still whole
+    angles = np.radians([104.5, 80.0, 38.0])[:, None, None]
+    h = 0.97 * np.concatenate([np.cos(angles / 2), np.sin(angles / 2), 0 * angles], axis=2)
+    waters = np.concatenate([0 * h, h, h * [1, -1, 1]], axis=1)
+    assert intact(np.array([8, 1, 1]), waters[0], waters).tolist() == [True, True, False]
 
 
 def test_no_reacted_frame_is_written(tmp_path, capsys):
