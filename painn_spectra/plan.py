@@ -40,7 +40,7 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 1,
+    "md": 2,
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
