@@ -1,4 +1,5 @@
 # make spectra: install what is missing, run the workflow, tell what came out.  make test, make lint.
+# make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint clean
+.PHONY: spectra test lint validate direct-dynamics clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +22,18 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+validate: $(STAMP)
+	$(BIN)/python -m benchmarks.validation
+
+validate-%: $(STAMP)
+	$(BIN)/python -m benchmarks.validation.$*
+
+BATCHES ?= 25
+direct-dynamics: $(STAMP) # hours; goes on where it stopped
+	$(BIN)/python -m benchmarks.validation.direct_dynamics reference --batches $(BATCHES)
+	$(BIN)/python -m benchmarks.validation.direct_dynamics paired --batches $(BATCHES)
+	$(BIN)/python -m benchmarks.validation.direct_dynamics model --batches 6
 
 clean: # results only; the labels in config/ stay
 	find results -mindepth 1 ! -name README.md -delete

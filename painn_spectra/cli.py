@@ -15,6 +15,14 @@ from painn_spectra import __version__
 from painn_spectra.errors import InputError
 
 Arguments = argparse.Namespace
+SPECTRA_OPTIONS = {  # of `analyze`, as in SpectraSettings: name -> help
+    "fwhm_cm": "resolution in cm-1, default: 10",
+    "laser_nm": "laser line in nm, default: 532",
+    "min_wavenumber_cm": "start of the range in cm-1, default: 100",
+    "max_wavenumber_cm": "end of the range in cm-1, default: 4000",
+    "window": "gaussian (default, never negative) or hann",
+    "rotation": "kept (default) or removed: Eckart frame, needs positions and masses",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,6 +65,17 @@ def sample_model(a: Arguments) -> None:
 
     s = parse_settings(SampleModelStage, a.settings)
     run(a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads)
+
+
+def positive_real(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return number
 
 
 def gather(a: Arguments) -> None:
@@ -173,6 +192,16 @@ def spectra(a: Arguments) -> None:
     )
 
 
+def analyze(a: Arguments) -> None:
+    from painn_spectra.analyze import analyze_files
+    from painn_spectra.config import SpectraSettings, validate
+    from painn_spectra.spectra.series import Sampling
+
+    given = {name: getattr(a, name) for name in SPECTRA_OPTIONS if getattr(a, name) is not None}
+    sampling = Sampling(a.timestep_fs, a.temperature_K, a.integrator_timestep_fs)
+    analyze_files(a.inputs, a.out, sampling, validate(SpectraSettings, given), a.model)
+
+
 def compare(a: Arguments) -> None:
     from painn_spectra.config import Experiment, parse_settings
     from painn_spectra.spectra.compare import compare_stage
@@ -271,6 +300,21 @@ def parser() -> Parser:
     comparing.add_argument(
         "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"
     )
+    series = add(analyze, "spectra of any trajectory: .npz, .h5, columns of text, extxyz", settings=False)
+    series.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="independent replicas")
+    series.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
+    series.add_argument("--timestep-fs", type=positive_real, metavar="FS", help="between samples")
+    series.add_argument("--temperature-K", type=positive_real, metavar="K", dest="temperature_K")
+    help_text = "of velocity Verlet: its frequency shift is undone; without it the shift stays"
+    series.add_argument("--integrator-timestep-fs", type=positive_real, metavar="FS", help=help_text)
+    series.add_argument("--model", type=Path, help="trained model, evaluated on extxyz frames")
+    for name, help_text in SPECTRA_OPTIONS.items():
+        number = name.endswith(("_cm", "_nm"))
+        series.add_argument(
+            f"--{name.replace('_', '-')}", dest=name, type=float if number else str, help=help_text,
+            metavar=name.rpartition("_")[2].upper() if number else None,
+            choices=None if number else ("gaussian", "hann") if name == "window" else ("kept", "removed"),
+        )  # fmt: skip
     add(report, "one molecule's results as a web page", "results", "report")
     pages = add(index, "page that links the molecules' reports", "index", settings=False)
     pages.add_argument("reports", nargs="+", type=Path, metavar="REPORT")

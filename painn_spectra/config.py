@@ -179,6 +179,7 @@ class DynamicsSettings(Settings):
     friction_per_ps: Positive = 5.0
     production_ps: Positive = 10.0
     record_interval_steps: Count = 2
+    record_motion: bool = True
     checkpoint_interval_ps: Positive = 0.5
     rotation: Literal["kept", "removed"] = "kept"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -186,9 +187,11 @@ class DynamicsSettings(Settings):
 
 
 class SpectraSettings(Settings):
-    """Spectra from the autocorrelations; `fwhm_cm` is the width of the Gaussian lag window's transform."""
+    """Spectra from the autocorrelations; `fwhm_cm` is the width of the lag window's transform."""
 
     fwhm_cm: Positive = 10.0
+    window: Literal["gaussian", "hann"] = "gaussian"
+    rotation: Literal["kept", "removed"] = "kept"
     laser_nm: Positive = 532.0
     min_wavenumber_cm: NonNegative = 100.0
     max_wavenumber_cm: Positive = 4000.0

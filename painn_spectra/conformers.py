@@ -25,17 +25,20 @@ def weighted_conformers(
     """The distinct ones of `minima` (n, n_atoms, 3) | Å, lowest energy first, with their classical weights.
 
     Exchange of like atoms and rotation make no new conformer, reflection does; a saddle point is none.
-    Returns [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}], JSON-able.
+    Returns [{"positions", "energy_eV", "wavenumbers_cm", "modes", "symmetry_number", "weight"}], JSON-able;
+    modes (n_modes, n_atoms, 3) as `normal_modes` gives them.
     """
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
     unique = unique_geometries(minima, energies, kinds)
     minima, energies = minima[unique], energies[unique]
-    modes = [normal_modes(hessian_of(on(displaced(r))[1]), r, masses_amu)[0] for r in minima]
+    vibrations = [normal_modes(hessian_of(on(displaced(r))[1]), r, masses_amu) for r in minima]
+    modes = [wavenumbers for wavenumbers, _ in vibrations]
 
     true_minimum = np.array([bool((nu > 0).all()) for nu in modes])
     if true_minimum.any():
         chosen = np.flatnonzero(true_minimum)
         minima, energies, modes = minima[chosen], energies[chosen], [modes[i] for i in chosen]
+        vibrations = [vibrations[i] for i in chosen]
     symmetry = [len(matching_orders(r, r, kinds)) for r in minima]
     weights = classical_weights(minima, energies, modes, symmetry, masses_amu, temperature_K)
     return [
@@ -44,7 +47,10 @@ def weighted_conformers(
             "weight": float(weight),
             "symmetry_number": number,
             "wavenumbers_cm": [round(float(nu), 2) for nu in nus],
+            "modes": shapes.round(7).tolist(),
             "positions": r.tolist(),
         }
-        for energy, weight, number, nus, r in zip(energies, weights, symmetry, modes, minima, strict=True)
+        for energy, weight, number, (nus, shapes), r in zip(
+            energies, weights, symmetry, vibrations, minima, strict=True
+        )
     ]

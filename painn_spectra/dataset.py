@@ -14,6 +14,7 @@ from painn_spectra import keys
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 SPLIT_VERSION = 1
@@ -166,12 +167,28 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
     return value
 
 
-def split_frames(groups: np.ndarray, settings: DatasetSettings) -> dict[str, list[int]]:
+def labelled_atoms(
+    numbers: np.ndarray, positions: np.ndarray, labels: dict[str, np.ndarray], info: dict[str, Any]
+) -> Atoms:
+    """A frame as it is written: forces per atom, the other labels in its comment line."""
+    frame = Atoms(numbers, positions)
+    for name, value in labels.items():
+        if name == keys.FORCES:
+            frame.arrays[LABEL_KEYS[name]] = value
+        else:
+            frame.info[LABEL_KEYS[name]] = value.ravel() if value.ndim else float(value)
+    frame.info |= info
+    return frame
+
+
+def split_frames(
+    groups: np.ndarray, settings: DatasetSettings, addition: bool = False
+) -> dict[str, list[int]]:
     """Train, validation and test indices: whole trajectories are held out for the test.
 
     Random frames of one trajectory resemble each other and would flatter every error. The last frames of each
     training trajectory validate, or whole trajectories where they are short. A single trajectory is cut in
-    time.
+    time. An addition to frames that are split already may leave a part without any.
     """
     order, rng = np.arange(len(groups)), np.random.default_rng(settings.split_seed)
     test = _held_out(groups, order, settings.test_fraction, rng)
@@ -184,7 +201,7 @@ def split_frames(groups: np.ndarray, settings: DatasetSettings) -> dict[str, lis
         validation = _held_out(groups, rest, settings.validation_fraction, rng)
     split = {"train": np.setdiff1d(rest, validation), "validation": validation, "test": test}
     empty = [name for name, index in split.items() if len(index) == 0]
-    if empty:
+    if empty and not addition:
         raise InputError(
             f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames"
         )
@@ -226,9 +243,14 @@ def gather_labels(
     written = [path for path in labels if path.stat().st_size]
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
-    groups = np.concatenate([read_frames(path).groups for path in written])
+    sets = [read_frames(path) for path in written]
+    if not failures:  # brought along: our own labelling knows its units
+        for frames, path in zip(sets, written, strict=True):
+            check_units(frames, path)
+    groups = np.concatenate([frames.groups for frames in sets])
     known = read_frames(previous[0]).groups if previous else groups[:0]
-    parts = {name: [len(known) + k for k in index] for name, index in split_frames(groups, settings).items()}
+    added = split_frames(groups, settings, addition=previous is not None)
+    parts = {name: [len(known) + k for k in index] for name, index in added.items()}
     if previous:
         parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
         groups = np.concatenate([known, groups])
@@ -256,7 +278,7 @@ def check_failures(reports: Sequence[Path]) -> None:
     if len(failed) > FAILED_FRACTION * total:
         frame, reason = next(iter(failed.items()))
         raise InputError(
-            f"{len(failed)} of {total} frames could not be labelled, more than {FAILED_FRACTION:.0%}; "
+            f"{len(failed)} of {total} frames could not be labelled, more than {100 * FAILED_FRACTION:g} %; "
             f"frame {frame}: {reason}"
         )
 

@@ -52,8 +52,13 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     return error_rows(predicted, frames, frames)
 
 
-def predict(potential: Potential, frames: Frames, source: Path | str = "the model") -> dict[str, np.ndarray]:
-    """All properties of all frames. Raises InputError for an element that the model was not trained on."""
+def predict(
+    potential: Potential,
+    frames: Frames,
+    source: Path | str = "the model",
+    properties: tuple[str, ...] = keys.PROPERTIES,
+) -> dict[str, np.ndarray]:
+    """Properties of all frames. Raises InputError for an element that the model was not trained on."""
     known = potential.metadata.get("elements")
     unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
     if unknown:
@@ -64,8 +69,9 @@ def predict(potential: Potential, frames: Frames, source: Path | str = "the mode
     for first in range(0, len(frames), BATCH):
         numbers = torch.as_tensor(frames.numbers[first : first + BATCH])
         positions = torch.as_tensor(frames.positions[first : first + BATCH], dtype=torch.float32)
-        parts.append({name: value.numpy() for name, value in potential(numbers, positions).items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in keys.PROPERTIES}
+        out = potential(numbers, positions, properties)
+        parts.append({name: value.numpy() for name, value in out.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in properties}
 
 
 def error_rows(predicted: dict[str, np.ndarray], frames: Frames, baseline: Frames) -> list[dict[str, Any]]:

@@ -24,9 +24,12 @@ POTENTIAL_ENERGY = "potential_energy"  # (n_replicas, n_samples) | eV; sample k 
 KINETIC_ENERGY = "kinetic_energy"  # (n_replicas, n_samples) | eV, on-step velocities
 HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples) | eV, mean of both half steps
 # DIPOLE (n_replicas, n_samples, 3) | e·Å and POLARIZABILITY (n_replicas, n_samples, 3, 3) | Å³, float32
-SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, every `sparse_stride`-th sample
+SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, float32, each `sparse_stride`-th
+HALF_STEP_VELOCITIES = "half_step_velocities"  # (n_replicas, n_samples, n_atoms, 3) | Å/fs, float32
+# v(t + Δt/2), with md.record_motion only, which also records positions at every sample
 
 # trajectory.h5: attributes
-TRAJECTORY_VERSION = 1
+TRAJECTORY_VERSION = 2  # 2: half-step velocities, if recorded
+READABLE_TRAJECTORIES = (1, 2)
 # format_version, molecule, dynamics, temperature_K, integrator_timestep_fs, sample_interval_fs,
 # sparse_stride, numbers, masses_amu, degrees_of_freedom, starts (JSON), settings (JSON)

@@ -1,8 +1,9 @@
 """Wrong units in labels that a user brings: told in one line with the number that shows them and the factor.
 
-Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart from
-chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: fewer than about
-ten frames of a molecule, a dipole in D without polar hydrogens, a GFN2-xTB polarizability in a0³.
+Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart
+from chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: energies
+of fewer than about ten frames of a molecule, a dipole in D without polar hydrogens or of molecules with a few
+frames each, a GFN2-xTB polarizability in a0³.
 """
 
 import math
@@ -31,15 +32,18 @@ ENERGY_UNITS = {"eV": 1.0, "kcal/mol": KCAL_MOL_EV, "kJ/mol": KJ_MOL_EV, "Hartre
 LENGTH_UNITS = {"Å": 1.0, "bohr": BOHR_A}  # in Å
 WRONG_POSITIONS = {"bohr": BOHR_A, "nm": 10.0, "pm": 0.01}  # in Å
 RIGHT_BOND = (0.5, 1.4)  # times the sum of covalent radii; F2 1.24, N2 0.77
-WORK_SPREAD, STIFFNESS_SPREAD = math.log(1.25), math.log(1.5)  # of the two estimates, one sigma
+WORK_SPREAD, STIFFNESS_SPREAD = math.log(1.25), math.log(1.3)  # of the two estimates, one sigma
+STIFFNESS = 1.15  # what right labels give, 0.6 (Cl2, SO2) to 1.35
 CLEAR = math.log(5.0)  # a factor that neither chemistry nor sampling makes
-ODD = math.log(2.0)
-EXPLAINED, MIN_COUNT = 0.3, 8  # of the energies, for a slope to count
+ODD = math.log(3.0)
+EXPLAINED, EXPLAINED_ALONE = 0.3, 0.6  # of the energies, for a slope to count, beside a stiffness or without
+MIN_COUNT = 8  # frames
 FITTING = 3.0  # sigmas within which a pair of units explains both estimates
 # |charge| in e that an atom has at most; in D also polar hydrogens and their partners exceed it
 MAX_CHARGES_E = {1: 1.15, 7: 2.4, 8: 1.9, 9: 1.4, 17: 1.4, 35: 1.4}
 DIPOLE_EXPLAINED = 0.6
 RIGHT_POLARIZABILITY = 2.7  # times the free atoms' sum; molecules reach 0.9, long conjugated ones more
+SURE_POLARIZABILITY = (0, 1, 5, 6, 7, 8, 9)  # elements for which no usual method says otherwise
 
 
 class Pair(NamedTuple):
@@ -52,7 +56,12 @@ class Pair(NamedTuple):
 
 
 PAIRS = [
-    Pair(energy, energy_eV, f"{'' if sign > 0 else 'gradients in '}{force}/{length}", sign * force_eV / length_A)
+    Pair(
+        energy,
+        energy_eV,
+        f"{'' if sign > 0 else 'gradients in '}{force}/{length}",
+        sign * force_eV / length_A,
+    )
     for energy, energy_eV in ENERGY_UNITS.items()
     for force, force_eV in ENERGY_UNITS.items()
     for length, length_A in LENGTH_UNITS.items()
@@ -61,7 +70,7 @@ PAIRS = [
 
 
 def check_units(frames: "Frames", source: Path | str) -> None:
-    """Raise InputError where a label's unit is clearly another than keys.py says; warn where it is in doubt."""
+    """Raise InputError where a label's unit is clearly not that of keys.py; warn where it is in doubt."""
     if len(frames) > MAX_FRAMES:
         frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
     _check_positions(frames, source)
@@ -89,7 +98,7 @@ def _check_positions(frames: "Frames", source: Path | str) -> None:
 
 def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
     work, stiffness = work_slope(frames), stiffness_ratio(frames)
-    if work and (work.explained < EXPLAINED or work.count < MIN_COUNT):
+    if work and (work.n_data < MIN_COUNT or work.explained < (EXPLAINED if stiffness else EXPLAINED_ALONE)):
         work = None
     found = [  # (what the number is, log of its distance from 1)
         (f"energies change {work.value:.3g} times as much as the forces say", work) if work else None,
@@ -98,12 +107,10 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
     evidence = [entry for entry in found if entry]
     off = max((_distance(slope.value) for _, slope in evidence), default=0.0)
     shown = f"{source}: " + " and ".join(text for text, _ in evidence)
-    if off < CLEAR:
-        if off > ODD and work and _distance(work.value) > ODD:
-            print(f"warning: {shown}; are energies in eV and forces in eV/Å?")
+    if off < ODD:
         return
     best = min(PAIRS, key=lambda pair: _misfit(pair, work, stiffness))
-    if _misfit(best, work, stiffness) > FITTING**2:
+    if off < CLEAR or _misfit(best, work, stiffness) > FITTING**2:
         print(f"warning: {shown}; are energies in eV and forces in eV/Å?")
         return
     looks, fixes = [], []
@@ -111,7 +118,7 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
         looks.append(f"REF_{keys.ENERGY} looks like {best.energy}, not eV")
         fixes.append(f"multiply REF_{keys.ENERGY} by {best.energy_eV:.7g}")
     if best.force_eV_A != 1:
-        looks.append(f"REF_{keys.FORCES} looks like {best.force}, not {'forces in ' * (best.force_eV_A < 0)}eV/Å")
+        looks.append(f"REF_{keys.FORCES} looks like {best.force}, not eV/Å")
         fixes.append(f"multiply REF_{keys.FORCES} by {best.force_eV_A:.7g}")
     raise InputError(f"{shown}, so {' and '.join(looks)}; {' and '.join(fixes)}")
 
@@ -122,12 +129,14 @@ def _distance(ratio: float) -> float:
 
 
 def _misfit(pair: Pair, work: Slope | None, stiffness: Slope | None) -> float:
-    """Squared sigmas by which the estimates miss what labels in these units give; unusual pairs cost a little."""
-    total = 0.5 * ((pair.energy_eV != 1) + (pair.force_eV_A != 1) + ("bohr" in pair.force and pair.energy != "Hartree"))
+    """Squared sigmas by which the estimates miss what these units give; unusual pairs cost a little."""
+    wrong_energy, wrong_forces = pair.energy_eV != 1, abs(pair.force_eV_A) != 1
+    total = wrong_energy + wrong_forces + 2.0 * ("bohr" in pair.force and "Hartree" not in pair.force)
+    total += 2.0 * (wrong_energy and wrong_forces and pair.energy not in pair.force)
     if work:
         total += (_distance(work.value / pair.force_eV_A * pair.energy_eV) / WORK_SPREAD) ** 2
     if stiffness:
-        total += (_distance(stiffness.value * pair.force_eV_A) / STIFFNESS_SPREAD) ** 2
+        total += (_distance(stiffness.value / STIFFNESS * pair.force_eV_A) / STIFFNESS_SPREAD) ** 2
     return total
 
 
@@ -139,8 +148,8 @@ def _check_dipole(frames: "Frames", source: Path | str) -> None:
             largest = np.abs(charges[numbers == z]).max(initial=0.0)
             if largest > limit:
                 raise InputError(
-                    f"{source}: REF_{keys.DIPOLE} gives an atom of element {z} a charge of {largest:.2g} e, so it "
-                    f"looks like D, not e·Å; multiply it by {DEBYE_EA:.7g}"
+                    f"{source}: REF_{keys.DIPOLE} gives an atom of element {z} a charge of {largest:.2g} e, "
+                    f"so it looks like D, not e·Å; multiply it by {DEBYE_EA:.7g}"
                 )
 
 
@@ -149,7 +158,8 @@ def _check_polarizability(frames: "Frames", source: Path | str) -> None:
     if ratios is None or ratios[0] < RIGHT_POLARIZABILITY:
         return
     shown = f"{source}: REF_{keys.POLARIZABILITY} is {ratios[0]:.3g} times that of the free atoms"
-    if ratios[1] < RIGHT_POLARIZABILITY or ratios[0] > RIGHT_POLARIZABILITY / BOHR3_A3:
+    sure = ratios[1] >= RIGHT_POLARIZABILITY and np.isin(frames.numbers, SURE_POLARIZABILITY).all()
+    if not sure or ratios[0] > RIGHT_POLARIZABILITY / BOHR3_A3:
         print(f"warning: {shown}; is it in Å³?")
         return
     raise InputError(f"{shown}, so it looks like a0³, not Å³; multiply it by {BOHR3_A3:.7g}")

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ from ase.io import write
 
 from painn_spectra import keys
 from painn_spectra.config import Method
-from painn_spectra.dataset import FAILED_FRACTION, LABEL_KEYS, read_atoms
+from painn_spectra.dataset import FAILED_FRACTION, labelled_atoms, read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, output_lock, write_json
 from painn_spectra.first_frame import check_electrons
 from painn_spectra.plan import LabelStage
-from painn_spectra.processes import prepare_worker
+from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import dft
 from painn_spectra.reference.label import check_method, compute_label, describe
@@ -58,24 +56,22 @@ def label_chunk(
         progress = Progress(f"labels {settings.chunk:04d}", max(len(chunk), 1))
         progress.resume_at(len(chunk) - len(missing))
         dft.prepare_environment()  # before the workers load PySCF
-        with ProcessPoolExecutor(threads, get_context("spawn"), prepare_worker) as pool:
-            jobs = {pool.submit(labelled, chunk[k], method, *state, properties): k for k in missing}
-            for job in as_completed(jobs):
-                k = jobs[job]
-                try:
-                    frame = job.result()
-                except InputError as error:
-                    failed[first + k] = str(error)
-                    if len(failed) > FAILED_FRACTION * max(len(everything), 1 / FAILED_FRACTION):
-                        pool.shutdown(cancel_futures=True)
-                        raise InputError(
-                            f"{geometries}: {len(failed)} of {len(everything)} frames could not be labelled, "
-                            f"more than {FAILED_FRACTION:.0%}; frame {first + k}: {error}"
-                        ) from None
-                    continue
+        arguments = {k: (chunk[k], method, *state, properties) for k in missing}
+        for k, job in finished_jobs(labelled, arguments, threads, "labelling"):
+            try:
+                frame = job.result()
                 with atomic_path(files[k]) as temporary:
                     write(temporary, frame, format="extxyz")
                 progress.advance(note=f"{frame.info['seconds']:.1f} s a frame")
+            except InputError as error:
+                failed[first + k] = str(error)
+                progress.advance(note=f"frame {first + k} left out")
+            if len(failed) > max(1, FAILED_FRACTION * len(everything)):
+                frame_number, reason = next(iter(failed.items()))
+                raise InputError(
+                    f"{geometries}: {len(failed)} of {len(everything)} frames could not be labelled, more "
+                    f"than {100 * FAILED_FRACTION:g} %; frame {frame_number}: {reason}"
+                )
         whole = [
             with_stored(chunk[k], read_atoms(file)[0])
             for k, file in enumerate(files)
@@ -132,17 +128,3 @@ def labelled(
     if charge or multiplicity != 1:
         info |= {"charge": charge, "multiplicity": multiplicity}
     return labelled_atoms(atoms.numbers, atoms.positions, labels, info)
-
-
-def labelled_atoms(
-    numbers: np.ndarray, positions: np.ndarray, labels: dict[str, np.ndarray], info: dict[str, Any]
-) -> Atoms:
-    """A frame as it is written: forces per atom, the other labels in its comment line."""
-    frame = Atoms(numbers, positions)
-    for name, value in labels.items():
-        if name == keys.FORCES:
-            frame.arrays[LABEL_KEYS[name]] = value
-        else:
-            frame.info[LABEL_KEYS[name]] = value.ravel() if value.ndim else float(value)
-    frame.info |= info
-    return frame

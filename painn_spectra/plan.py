@@ -40,7 +40,7 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 1,
+    "md": 2,
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
@@ -197,7 +197,7 @@ def check_plan(config: Config) -> list[str]:
         if not Path(labels).is_file() and (data.labels or not data.structure):
             raise InputError(
                 f"molecules.{molecule.name}: no labels at {labels}; put an extxyz file with REF_ keys there, "
-                f"name a file with labels: or an entry with labels_from:, or give a structure: to compute them"
+                "name a file with labels: or an entry with labels_from:, or give a structure: to compute them"
             )
         if data.method.program == "other" and (data.grow or computes_labels(data)):
             raise InputError(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from painn_spectra.errors import InputError
 from painn_spectra.normal_modes import is_linear, moments_of_inertia
 from painn_spectra.units import BOLTZMANN_EV_K, SECOND_RADIATION_CM_K
 
@@ -55,6 +56,12 @@ def quantum_weights(
 
 
 def _all_real(modes_cm: Sequence[Array]) -> bool:
+    """Whether every mode vibrates. Raises InputError for a mixture of linear and bent minima."""
+    if len({len(nu) for nu in modes_cm}) > 1:
+        raise InputError(
+            "the molecule has linear and bent minima on this surface: no thermal weights; "
+            "a model with few labels or epochs shows such minima, train it longer or on more"
+        )
     return all((nu > 0).all() for nu in modes_cm)
 
 

@@ -55,7 +55,14 @@ def all_imports(module: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("part", "forbidden"),
-    [("reference", ["torch"]), ("spectra", ["torch", "ase"]), ("model", ["ase"])],
+    [
+        ("reference", ["torch"]),
+        ("spectra", ["torch", "ase"]),
+        ("model", ["ase"]),
+        ("sampling.conformers", ["torch"]),
+        ("sampling.first_set", ["torch"]),
+        ("sampling.trajectories", ["torch", "rdkit"]),  # many workers: small ones
+    ],
 )
 def test_parts_stay_apart(part, forbidden):
     for module in (name for name in MODULES if name.startswith(f"painn_spectra.{part}")):

@@ -38,7 +38,7 @@ from painn_spectra.normal_modes import normal_modes
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.populations import classical_weights
 from painn_spectra.relaxation import relax
-from painn_spectra.units import BOLTZMANN_EV_K
+from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
 Arrays = dict[str, np.ndarray]
 SHORT: dict[str, Any] = {
@@ -69,7 +69,7 @@ def peroxide(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_trajectory_is_as_documented(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:
-    data = run(tmp_path, peroxide, record_interval_steps=4)
+    data = run(tmp_path, peroxide, record_interval_steps=4, record_motion=False)
     n, samples = 3, 100
     assert {name: values.shape for name, values in data.items()} == {
         keys.POTENTIAL_ENERGY: (n, samples),
@@ -103,6 +103,28 @@ def test_trajectory_is_as_documented(tmp_path: Path, peroxide: tuple[Path, Path]
     assert summary["seconds_per_step"] > 0
 
 
+def test_motion_is_that_of_the_run(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:
+    """Recording each step: r(t + Δt) − r(t) = Δt v(t + Δt/2), and the kinetic energy is the recorded one."""
+    settings = {"record_interval_steps": 1, "production_ps": 0.1}
+    data = run(tmp_path, peroxide, **settings)
+    r, v = data[keys.SPARSE_POSITIONS], data[keys.HALF_STEP_VELOCITIES].astype(float)
+    assert r.shape == v.shape == (3, 200, 4, 3) and data[keys.HALF_STEP_VELOCITIES].dtype == np.float32
+    assert np.diff(r, axis=1) / 0.5 == pytest.approx(v[:, :-1], abs=2e-6)  # of 0.02 Å/fs; float32 positions
+    masses = np.array([15.999, 15.999, 1.008, 1.008])
+    kinetic = 0.5 * AMU_A2_FS2_IN_EV * np.einsum("a,rtax->rt", masses, v**2)
+    mean = data[keys.HALF_STEP_KINETIC_ENERGY]  # over both half steps
+    assert (kinetic[:, :-1] + kinetic[:, 1:]) / 2 == pytest.approx(mean[:, 1:], rel=1e-5)
+    with h5py.File(tmp_path / "trajectory.h5") as file:
+        assert file.attrs["sparse_stride"] == 1
+    (tmp_path / "without").mkdir()
+    without = run(tmp_path / "without", peroxide, record_motion=False, **settings)
+    assert keys.HALF_STEP_VELOCITIES not in without
+    assert np.array_equal(without.pop(keys.SPARSE_POSITIONS), r[:, ::40])
+    assert all(np.array_equal(values, data[name]) for name, values in without.items())
+    long = run(tmp_path, peroxide, record_interval_steps=1, production_ps=0.13)
+    assert np.array_equal(long[keys.HALF_STEP_VELOCITIES][:, :200], data[keys.HALF_STEP_VELOCITIES])
+
+
 def test_threads_do_not_change_the_trajectory(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:
     one = run(tmp_path / "one", peroxide, threads=1, n_replicas=11)
     two = run(tmp_path / "two", peroxide, threads=2, n_replicas=11)
@@ -119,7 +141,7 @@ def test_longer_and_shorter_runs_share_their_beginning(tmp_path: Path, peroxide:
     assert [path.stat().st_mtime_ns for path in segments] == ages
     for name, values in short.items():
         assert np.array_equal(long[name][:, : values.shape[1]], values)
-    assert long[keys.DIPOLE].shape[1] == 330 and long[keys.SPARSE_POSITIONS].shape[1] == 17
+    assert long[keys.DIPOLE].shape[1] == 330 and long[keys.SPARSE_POSITIONS].shape[1] == 330
     assert same(long, run(tmp_path / "at once", peroxide, production_ps=0.33))
     assert same(short, run(tmp_path, peroxide))
 
@@ -389,7 +411,7 @@ def test_dipole_of_an_ion_moves_to_the_centre_of_its_masses(tmp_path: Path) -> N
     centre = fraction * arms[:, :, 0] + (1 - fraction) * arms[:, :, 1]
     expected = arms.mean(2) - centre
     assert np.abs(centre).max() < 1e-6
-    assert np.allclose(data[keys.DIPOLE][:, ::20], expected, atol=1e-6)
+    assert np.allclose(data[keys.DIPOLE], expected, atol=1e-6)
 
 
 @pytest.mark.physics
@@ -488,6 +510,7 @@ def test_joining_takes_the_memory_of_one_segment(tmp_path: Path) -> None:
         keys.DIPOLE: np.zeros((n, n_samples, 3), np.float32),
         keys.POLARIZABILITY: np.zeros((n, n_samples, 3, 3), np.float32),
         keys.SPARSE_POSITIONS: np.zeros((n, n_samples // 20, 9, 3), np.float32),
+        keys.HALF_STEP_VELOCITIES: np.zeros((n, n_samples, 9, 3), np.float32),
     }
     size = sum(values.nbytes for values in samples.values())
     for k in range(n_segments):
@@ -514,5 +537,5 @@ def test_lengths_are_rounded_once() -> None:
         timestep_fs=0.2, record_interval_steps=5, production_ps=50, equilibration_ps=10
     )
     plan = lengths(settings)
-    assert (plan.samples, plan.equilibration_steps, plan.sparse_stride) == (50000, 50000, 20)
+    assert (plan.samples, plan.equilibration_steps, plan.sparse_stride) == (50000, 50000, 1)
     assert plan.total_steps == 300000

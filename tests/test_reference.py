@@ -1,7 +1,5 @@
 """GFN2-xTB labels against their definitions, and the pre-training set."""
 
-from concurrent.futures import Future
-
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -99,12 +97,11 @@ def test_only_training_geometries_are_starts(water_labels, tmp_path, monkeypatch
     gather_labels([water_labels], dataset, split, DatasetSettings())
     starts = []
 
-    def note(pool, burst, start, *options):
-        starts.append(start.positions[0])
-        return Future()
+    def note(burst, arguments, threads, label):
+        starts.extend(start.positions[0] for start, *_ in arguments.values())
+        return iter(())
 
-    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", note)
-    monkeypatch.setattr("painn_spectra.sampling.pretraining.as_completed", lambda jobs: [])
+    monkeypatch.setattr("painn_spectra.sampling.pretraining.finished_jobs", note)
     with pytest.raises(FileNotFoundError):  # no burst was run: nothing to gather
         label_pretraining(dataset, split, tmp_path / "out.extxyz", PretrainSettings(n_frames=1000))
     frames, parts = read_frames(dataset), read_split(split, dataset)

@@ -26,6 +26,7 @@ from painn_spectra.sampling.displacements import amplitudes, thermal_displacemen
 from painn_spectra.sampling.first_set import sample_geometries
 from painn_spectra.sampling.model_batch import sample_model
 from painn_spectra.sampling.output import Group, write_selection
+from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.screening import check_losses, distinct, fingerprints, intact, interleaved
 from painn_spectra.sampling.surfaces import mmff_surface
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K, LIGHT_CM_FS
@@ -279,3 +280,24 @@ def test_stages_run_from_the_command_line(tmp_path):
 def test_a_dimer_of_atoms_is_no_problem_for_fingerprints():
     hydrogen = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
     assert fingerprints(hydrogen.numbers, hydrogen.positions[None]).tolist() == [[0.74]]
+
+
+def test_a_killed_stage_keeps_its_finished_jobs(tmp_path):
+    """The third job fails once; the run that follows does not repeat the first two."""
+    done = []
+
+    def job(k, broken):
+        if broken and k == 2:
+            raise KeyboardInterrupt
+        done.append(k)
+        return np.full(2, k)
+
+    with pytest.raises(KeyboardInterrupt):
+        scatter(job, [(k, True) for k in range(4)], tmp_path, 1, "jobs", here=True)
+    arrays = scatter(job, [(k, False) for k in range(4)], tmp_path, 1, "jobs", here=True)
+    assert done == [0, 1, 2, 3] and [array[0] for array in arrays] == [0, 1, 2, 3]
+
+
+def test_a_worker_that_dies_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="a worker of the jobs ended without a word"):
+        scatter(os._exit, [(1,)], tmp_path, 1, "jobs")

@@ -43,6 +43,8 @@ def test_stage_writes_what_it_promises(trajectory):
         "cross_section_m2_sr-1_per_cm-1", "cross_section_standard_error",
         "parallel_m2_sr-1_per_cm-1", "parallel_standard_error",
         "perpendicular_m2_sr-1_per_cm-1", "perpendicular_standard_error",
+        "natural_light_m2_sr-1_per_cm-1", "natural_light_standard_error",
+        "photon_counting_m2_sr-1_per_cm-1", "photon_counting_standard_error",
     ]  # fmt: skip
     unpolarised, parallel, perpendicular = (
         raman[f"{name}_m2_sr-1_per_cm-1"] for name in ("cross_section", "parallel", "perpendicular")
@@ -145,7 +147,7 @@ def attribute(name, value):
     ("spoil", "message"),
     [
         (replace("dipole", lambda _: None), "'dipole' is missing"),
-        (replace("dipole", lambda data: data[..., 0]), r"not floats \(n_replicas, n_samples, 3\)"),
+        (replace("dipole", lambda data: data[..., 0]), r"\(3, 2500\), not \(n_replicas, n_samples, 3\)"),
         (replace("polarizability", lambda data: data.reshape(3, N_SAMPLES, 9)), "n_samples, 3, 3"),
         (replace("dipole", lambda data: data.astype(int)), "int64"),
         (replace("dipole", lambda data: data[:2]), "replicas and samples differ"),
@@ -200,7 +202,7 @@ def test_nothing_is_written_when_the_last_computation_fails(trajectory, monkeypa
     def fail(*_):
         raise RuntimeError("bands")
 
-    monkeypatch.setattr(spectrum, "depolarisation", fail)
+    monkeypatch.setattr(spectrum, "band_rows", fail)
     with pytest.raises(RuntimeError, match="bands"):
         run(trajectory)
     assert not (trajectory.parent / "out").exists()

@@ -97,10 +97,10 @@ def test_dynamics_report_what_they_visit(tmp_path: Path) -> None:
     right = [
         i for i, conformer in enumerate(starts["conformers"]) if positive(np.array(conformer["positions"]))
     ]
-    side = positive(r)  # (n_replicas, n_sparse)
+    side = positive(r)  # (n_replicas, n_samples)
     assert shares[:, right[0]] == pytest.approx(side.mean(1), abs=0.02)
     assert changes > 10
-    by_torsion = sum(interconversions(row.astype(int), 20.8) for row in side)
+    by_torsion = sum(interconversions(row.astype(int), 20.8) for row in side[:, ::13])  # every 1.6 fs
     assert changes == summary["interconversions"] and abs(changes - by_torsion) <= 0.2 * by_torsion + 1
     for conformer, share in zip(summary["starts"], shares.T, strict=True):
         assert conformer["population"] == pytest.approx(share.mean())

@@ -27,6 +27,7 @@ from painn_spectra.md.state import (
     State,
     centred,
     half_step_kinetic_energy,
+    half_step_velocities,
     kinetic_energy,
     kinetic_temperature,
     thermal_velocities,
@@ -34,7 +35,7 @@ from painn_spectra.md.state import (
 )
 
 BROKEN_BOND_FACTOR = 2.0
-SPARSE_INTERVAL_FS = 20.0  # positions: enough for torsions and pictures, a small part of the file
+SPARSE_INTERVAL_FS = 20.0  # positions without record_motion: enough for torsions, a small part of the file
 PROGRESS_SAMPLES = 20
 
 Report = Callable[[int, str], None]  # steps of this block done so far, note
@@ -79,7 +80,7 @@ def lengths(settings: DynamicsSettings) -> Lengths:
         samples=samples,
         total_steps=equilibration_steps + samples * settings.record_interval_steps,
         checkpoint_samples=max(1, round(settings.checkpoint_interval_ps * 1e3 / interval_fs)),
-        sparse_stride=max(1, round(SPARSE_INTERVAL_FS / interval_fs)),
+        sparse_stride=1 if settings.record_motion else max(1, round(SPARSE_INTERVAL_FS / interval_fs)),
         sample_interval_fs=interval_fs,
     )
 
@@ -179,6 +180,8 @@ def produce(
         keys.POLARIZABILITY: np.empty((n, n_samples, 3, 3), np.float32),  # Å³
         keys.SPARSE_POSITIONS: np.empty((n, len(sparse), n_atoms, 3), np.float32),  # Å
     }
+    if settings.record_motion:
+        samples[keys.HALF_STEP_VELOCITIES] = np.empty((n, n_samples, n_atoms, 3), np.float32)  # Å/fs
     # an ion's labels have their origin in the centre of the standard masses; the isotopologue's counts here
     charge = float(getattr(potential, "charge", 0))
     fractions = block.masses_amu / block.masses_amu.sum()
@@ -197,6 +200,8 @@ def produce(
         samples[keys.HALF_STEP_KINETIC_ENERGY][:, k] = half_step.cpu()
         samples[keys.DIPOLE][:, k] = dipole.cpu()
         samples[keys.POLARIZABILITY][:, k] = out[keys.POLARIZABILITY].cpu()
+        if settings.record_motion:
+            samples[keys.HALF_STEP_VELOCITIES][:, k] = half_step_velocities(state, settings.timestep_fs).cpu()
         if (first_sample + k) % stride == 0:
             samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = state.positions.cpu()
         if (first_sample + k + 1) % PROGRESS_SAMPLES == 0:

@@ -27,7 +27,7 @@ PER_SAMPLE = (
     keys.DIPOLE,
     keys.POLARIZABILITY,
 )
-SINGLE_PRECISION = (keys.DIPOLE, keys.POLARIZABILITY, keys.SPARSE_POSITIONS)
+SINGLE_PRECISION = (keys.DIPOLE, keys.POLARIZABILITY, keys.SPARSE_POSITIONS, keys.HALF_STEP_VELOCITIES)
 
 
 def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, seconds: float) -> None:
@@ -46,7 +46,7 @@ def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, 
 def read_samples(path: Path) -> tuple[int, Arrays]:
     """First sample's number and all samples of a segment. Raises OSError or KeyError for a damaged one."""
     with h5py.File(path) as file:
-        names = (*PER_SAMPLE, keys.SPARSE_POSITIONS)
+        names = {*PER_SAMPLE, keys.SPARSE_POSITIONS, *file["samples"]}  # velocities: if recorded
         return int(file.attrs["first_sample"]), {name: file[f"samples/{name}"][:] for name in names}
 
 
@@ -120,7 +120,7 @@ def join(
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v108") as file:
         file.attrs.update(attributes)
         for name, shape in shapes.items():
-            length = n_samples if name in PER_SAMPLE else -(-n_samples // sparse_stride)
+            length = -(-n_samples // sparse_stride) if name == keys.SPARSE_POSITIONS else n_samples
             dtype = "f4" if name in SINGLE_PRECISION else "f8"
             file.create_dataset(name, (sum(n_replicas), length, *shape), dtype)
         row = 0
@@ -130,7 +130,7 @@ def join(
                 if first >= n_samples:  # an earlier, longer run
                     break
                 for name, values in samples.items():
-                    start = first if name in PER_SAMPLE else -(-first // sparse_stride)
+                    start = -(-first // sparse_stride) if name == keys.SPARSE_POSITIONS else first
                     used = values[:, : max(0, file[name].shape[1] - start)]
                     file[name][row : row + n, start : start + used.shape[1]] = used
             row += n

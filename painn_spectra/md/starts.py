@@ -31,7 +31,7 @@ def find_starts(
     """Conformers and their share of the replicas, as JSON-able data.
 
     frames: (n_frames, n_atoms, 3) | Å, labelled geometries of one composition. Returns
-    {"conformers": [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}],
+    {"conformers": [{"positions", "energy_eV", "wavenumbers_cm", "modes", "symmetry_number", "weight"}],
     "replicas": [conformer of each replica]}.
     """
     on = surface(potential, numbers)

@@ -57,6 +57,11 @@ def half_step_kinetic_energy(state: State, timestep_fs: float) -> Tensor:
     return kinetic_energy(state.velocities, state.masses_amu) + kinetic_energy(kick, state.masses_amu)
 
 
+def half_step_velocities(state: State, timestep_fs: float) -> Tensor:
+    """v(t + Δt/2) = v + a Δt/2 of velocity Verlet, (n_replicas, n_atoms, 3) | Å/fs."""
+    return state.velocities + 0.5 * timestep_fs * state.accelerations
+
+
 def kinetic_temperature(energy_eV: Tensor, degrees_of_freedom: int) -> Tensor:
     """T = 2 E_kin / (f k_B), K."""
     return 2 * energy_eV / (degrees_of_freedom * BOLTZMANN_EV_K)

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_ORDERS = 2000  # of like atoms; beyond, the comparison would take longer than it is worth
+VISIT_INTERVAL_FS = 20.0  # between the frames looked at; a torsion takes ten times as long
 SHORTEST_VISIT_FS = 100.0  # a shorter one is a recrossing of the barrier
 
 
@@ -25,6 +26,7 @@ def conformer_visits(trajectory: h5py.File, starts: dict[str, Any]) -> tuple[Arr
     numbers, masses = trajectory.attrs["numbers"], trajectory.attrs["masses_amu"]
     _, kinds = np.unique(np.stack([numbers, masses], 1), axis=0, return_inverse=True)
     interval_fs = float(trajectory.attrs["sample_interval_fs"]) * int(trajectory.attrs["sparse_stride"])
+    stride = max(1, round(VISIT_INTERVAL_FS / interval_fs))
     minima = np.array([conformer["positions"] for conformer in starts["conformers"]])
     shares, changes = [], 0
     reachable = {
@@ -34,9 +36,10 @@ def conformer_visits(trajectory: h5py.File, starts: dict[str, Any]) -> tuple[Arr
         found = reachable[start]
         if found is None:
             return None
-        visited = found[1][nearest(trajectory[keys.SPARSE_POSITIONS][replica].astype(float), found[0])]
+        frames = trajectory[keys.SPARSE_POSITIONS][replica, ::stride].astype(float)  # (n_frames, n_atoms, 3)
+        visited = found[1][nearest(frames, found[0])]
         shares.append(np.bincount(visited, minlength=len(minima)) / len(visited))
-        changes += interconversions(visited, interval_fs)
+        changes += interconversions(visited, stride * interval_fs)
     return np.array(shares), changes
 
 

@@ -1,6 +1,7 @@
 """Kohn-Sham labels by PySCF: energy, forces, dipole, polarizability."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def check_method(method: Method, numbers: np.ndarray) -> None:
             try:
                 if not basis:
                     raise KeyError("none is given")
-                gto.basis.load(basis, ELEMENTS[z])
+                with warnings.catch_warnings():  # of packages that may know it
+                    warnings.simplefilter("ignore")
+                    gto.basis.load(basis, ELEMENTS[z])
             except Exception as error:
                 raise InputError(
                     f"method.{key} = {basis!r}: PySCF has no such basis for {ELEMENTS[z]} "

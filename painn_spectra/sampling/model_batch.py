@@ -68,11 +68,10 @@ def sample_model(
             (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load)
             for k, T in enumerate(temperatures)
         ]
+        blocks = scatter(replicas, arguments, parts, threads, "model's dynamics", here=True)
         groups = [
             Group(f"model{round_number}-{T:g}-{replica}", T, minima[replica], positions)
-            for T, block in zip(
-                temperatures, scatter(replicas, arguments, parts, threads, "model's dynamics"), strict=True
-            )
+            for T, block in zip(temperatures, blocks, strict=True)
             for replica, positions in enumerate(block)
         ]
         write_selection(
@@ -81,6 +80,7 @@ def sample_model(
         shutil.rmtree(parts)
 
 
+@single_thread()
 def replicas(
     model: Path,
     numbers: NDArray[np.int64],
@@ -96,7 +96,6 @@ def replicas(
 
     Returns positions (n_replicas, n_frames, n_atoms, 3) | Å every `interval_fs` after equilibration.
     """
-    torch.set_num_threads(1)
     potential = load(model, "cpu")
     masses = torch.as_tensor(atomic_masses[numbers], dtype=torch.float64)[:, None]
     positions = centred(torch.as_tensor(minima, dtype=torch.float64), masses)

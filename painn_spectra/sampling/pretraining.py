@@ -1,8 +1,6 @@
 """Cheap labels to learn first: short GFN2-xTB dynamics around known training geometries."""
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +9,11 @@ from ase.io import write
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 
-from painn_spectra import keys
 from painn_spectra.config import PretrainSettings
-from painn_spectra.dataset import LABEL_KEYS, Frames, read_atoms, read_frames, read_split
+from painn_spectra.dataset import Frames, labelled_atoms, read_atoms, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
-from painn_spectra.processes import prepare_worker
+from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
 
@@ -56,18 +53,15 @@ def label_pretraining(
         files = [parts / f"{seed:06d}.extxyz" for seed in range(n_bursts)]
         missing = [seed for seed, file in enumerate(files) if not file.exists()]
         progress.resume_at(n_bursts - len(missing))
-        with ProcessPoolExecutor(threads, get_context("spawn"), prepare_worker) as pool:
-            jobs = {
-                pool.submit(
-                    _burst, train.take([starts[seed]]), settings.temperature_K, charge, multiplicity, seed
-                ): seed
-                for seed in missing
-            }
-            for job in as_completed(jobs):
-                with atomic_path(files[jobs[job]]) as temporary:
-                    temporary.touch()
-                    write(temporary, job.result(), format="extxyz")
-                progress.advance()
+        arguments = {
+            seed: (train.take([starts[seed]]), settings.temperature_K, charge, multiplicity, seed)
+            for seed in missing
+        }
+        for seed, job in finished_jobs(_burst, arguments, threads, "GFN2-xTB labels"):
+            with atomic_path(files[seed]) as temporary:
+                temporary.touch()
+                write(temporary, job.result(), format="extxyz")
+            progress.advance()
         labelled = [atoms for file in files if file.stat().st_size for atoms in read_atoms(file)]
         wanted = labelled[: settings.n_frames]
         if len(wanted) < 0.95 * settings.n_frames:
@@ -97,11 +91,6 @@ def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, 
             labels = xtb.label(atoms.numbers, atoms.positions, charge, multiplicity)
         except Exception:  # ASE wraps the solver's failure in exceptions of its own
             break
-        frame = Atoms(atoms.numbers, atoms.positions)
-        frame.arrays[LABEL_KEYS[keys.FORCES]] = labels.pop(keys.FORCES)
-        frame.info = {
-            LABEL_KEYS[name]: value.ravel() if value.ndim else float(value) for name, value in labels.items()
-        }
-        frame.info |= {"seed": seed, "REF_method": "GFN2-xTB, tblite"}
-        frames.append(frame)
+        info = {"seed": seed, "REF_method": "GFN2-xTB, tblite"}
+        frames.append(labelled_atoms(atoms.numbers, atoms.positions, labels, info))
     return frames

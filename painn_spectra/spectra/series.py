@@ -1,106 +1,168 @@
-"""Reading trajectory.h5: checked before use, one replica in memory at a time."""
+"""Series of dipoles and polarizabilities, whatever their file, read a piece at a time and checked."""
 
+import dataclasses
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.spectra.correlation import Array
+from painn_spectra.spectra.autocorrelation import Array
 
-RERUN = "run the dynamics stage again"
+Read = Callable[[int, int, int], Array]  # replica, first sample, last sample + 1 -> (n_samples, ...)
+
+CHUNK_BYTES = 1 << 23  # read and kept at a time
 SERIES_SHAPES = {keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
+MOTION_SHAPES = {keys.HALF_STEP_VELOCITIES: (None, 3), keys.SPARSE_POSITIONS: (None, 3)}  # None: n_atoms
 
 
 @dataclass(frozen=True)
-class TrajectorySeries:
-    """An open trajectory: what it is, how it was sampled, and its replicas by name and index."""
+class Sampling:
+    """How a series was sampled, as its owner says; None: take what the file says."""
+
+    sample_interval_fs: float | None = None
+    temperature_K: float | None = None
+    integrator_timestep_fs: float | None = None  # without it the velocity Verlet shift stays
+
+
+@dataclass(frozen=True)
+class Series:
+    """Replicas of equal length: what they are, how they were sampled, and how to read each quantity.
+
+    The quantities are those of `keys` that the file holds, in its units, one value per sample.
+    """
 
     path: Path
     molecule: str
     dynamics: str
     temperature_K: float
-    integrator_timestep_fs: float
+    integrator_timestep_fs: float  # 0: not known
     sample_interval_fs: float
     n_replicas: int
     n_samples: int
-    datasets: dict[str, Any]
+    quantities: Mapping[str, tuple[tuple[int, ...], Read]]  # name -> shape of one sample, reader
+    advice: str = "mend the file"  # where a number is not finite
+    masses_amu: Array | None = None  # (n_atoms,) | amu
+    references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
 
     @property
     def length_fs(self) -> float:
         return self.n_samples * self.sample_interval_fs
 
-    def replica(self, name: str, index: int) -> Array:
-        """One replica's series, (n_samples, ...) in the unit of `keys`; NaN is refused."""
-        series = np.asarray(self.datasets[name][index], dtype=np.float64)
-        finite = np.isfinite(series).reshape(len(series), -1).all(axis=1)
-        if not finite.all():
+    def __contains__(self, name: str) -> bool:
+        return name in self.quantities
+
+    def chunks(self, name: str, replica: int) -> Iterator[Array]:
+        """One replica's series in pieces (n, ...) of a few megabytes, float64; NaN is refused."""
+        return (piece for (piece,) in self.together((name,), replica))
+
+    def together(self, names: Sequence[str], replica: int) -> Iterator[tuple[Array, ...]]:
+        """Pieces of several quantities over the same samples."""
+        step = max(1, CHUNK_BYTES // (8 * sum(math.prod(self.quantities[name][0]) for name in names)))
+        yield from zip(*(self._pieces(name, replica, step) for name in names), strict=True)
+
+    def _pieces(self, name: str, replica: int, step: int) -> Iterator[Array]:
+        _, read = self.quantities[name]
+        for start in range(0, self.n_samples, step):
+            piece = np.asarray(read(replica, start, min(start + step, self.n_samples)), dtype=np.float64)
+            finite = np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
+            if not finite.all():
+                raise InputError(
+                    f"{self.path}: {name} of replica {replica} is not finite from sample "
+                    f"{start + int(np.argmin(finite))}; {self.advice}"
+                )
+            yield piece
+
+
+def shape_of(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], fix: str = "save them anew"
+) -> tuple[int, int, dict[str, tuple[int, ...]]]:
+    """Check shapes (n_replicas, n_samples, ...), by name, against `keys` and one another.
+
+    Returns n_replicas, n_samples and the shape of one sample by name.
+    """
+    tails = {}
+    for name, shape in shapes.items():
+        tail = (SERIES_SHAPES | MOTION_SHAPES)[name]
+        fits = len(shape) == 2 + len(tail) and 0 not in shape
+        if not fits or any(want not in (None, n) for want, n in zip(tail, shape[2:], strict=True)):
+            expected = ", ".join(["n_replicas", "n_samples", *(str(n or "n_atoms") for n in tail)])
+            raise InputError(f"{path}: {name!r} has the shape {shape}, not ({expected}); {fix}")
+        tails[name] = shape[2:]
+    lengths = {name: shape[:2] for name, shape in shapes.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: replicas and samples differ, {lengths}; {fix}")
+    if not set(shapes) & set(SERIES_SHAPES):
+        raise InputError(f"{path}: neither {' nor '.join(SERIES_SHAPES)} in it; {fix}")
+    n_replicas, n_samples = next(iter(lengths.values()))
+    return n_replicas, n_samples, tails
+
+
+def series_of(
+    path: Path,
+    sampling: Sampling,
+    shapes: Mapping[str, tuple[int, ...]],
+    readers: Mapping[str, Read],
+    masses_amu: Array | None = None,
+) -> Series:
+    """A series from a file that says nothing about its sampling. shapes: (n_replicas, n_samples, ...)."""
+    if sampling.sample_interval_fs is None or sampling.temperature_K is None:
+        raise InputError(f"{path}: says nothing about its sampling; give --timestep-fs and --temperature-K")
+    n_replicas, n_samples, tails = shape_of(path, shapes)
+    n_atoms = {tail[0] for name, tail in tails.items() if name in MOTION_SHAPES}
+    if masses_amu is not None:
+        n_atoms.add(len(masses_amu))
+        if not (np.isfinite(masses_amu).all() and (masses_amu > 0).all()):
+            raise InputError(f"{path}: masses {masses_amu} are not all positive; mend the file")
+    if len(n_atoms) > 1:
+        raise InputError(f"{path}: numbers of atoms differ, {sorted(n_atoms)}; save them anew")
+    return Series(
+        path, path.stem, "external", sampling.temperature_K, sampling.integrator_timestep_fs or 0.0,
+        sampling.sample_interval_fs, n_replicas, n_samples,
+        {name: (tails[name], readers[name]) for name in tails}, masses_amu=masses_amu,
+    )  # fmt: skip
+
+
+def series_of_arrays(
+    path: Path, sampling: Sampling, arrays: Mapping[str, Array], masses_amu: Array | None = None
+) -> Series:
+    """A series of arrays in memory or mapped, (n_replicas, n_samples, ...)."""
+    readers = {name: _array_reader(array) for name, array in arrays.items()}
+    return series_of(path, sampling, {name: a.shape for name, a in arrays.items()}, readers, masses_amu)
+
+
+def _array_reader(array: Array) -> Read:
+    return lambda replica, start, stop: array[replica, start:stop]
+
+
+def joined(parts: Sequence[Series]) -> Series:
+    """Several files' replicas as one series; they must agree in everything but their number of replicas."""
+    first = parts[0]
+    for other in parts[1:]:
+        for what in ("n_samples", "sample_interval_fs", "temperature_K", "integrator_timestep_fs"):
+            if getattr(first, what) != getattr(other, what):
+                raise InputError(
+                    f"{other.path}: {what} = {getattr(other, what):g}, but {getattr(first, what):g} in "
+                    f"{first.path}; analyse them apart, or make them alike"
+                )
+        if {n: q[0] for n, q in first.quantities.items()} != {n: q[0] for n, q in other.quantities.items()}:
             raise InputError(
-                f"{self.path}: {name} of replica {index} is not finite from sample {int(np.argmin(finite))}; "
-                "the dynamics broke there, shorten md.timestep_fs or train the model better"
+                f"{other.path}: holds {', '.join(sorted(other.quantities))}, but {first.path} "
+                f"{', '.join(sorted(first.quantities))}, or other atoms; analyse them apart"
             )
-        return series
+    owners = [(part, i) for part in parts for i in range(part.n_replicas)]
 
+    def reader(name: str) -> Read:
+        def read(replica: int, start: int, stop: int) -> Array:
+            part, own = owners[replica]
+            return part.quantities[name][1](own, start, stop)
 
-@contextmanager
-def open_trajectory(path: Path) -> Iterator[TrajectorySeries]:
-    """Open and check a trajectory. Raises InputError naming what is missing or wrong."""
-    try:
-        file = h5py.File(path, "r")
-    except OSError:
-        reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
-        raise InputError(f"{path}: {reason}; {RERUN}") from None
-    with file:
-        version = file.attrs.get("format_version")
-        if version != keys.TRAJECTORY_VERSION:
-            raise InputError(f"{path}: format_version {version} is not {keys.TRAJECTORY_VERSION}; {RERUN}")
-        datasets = {name: _dataset(file, name, tail, path) for name, tail in SERIES_SHAPES.items()}
-        shapes = {name: data.shape[:2] for name, data in datasets.items()}
-        if len(set(shapes.values())) > 1:
-            raise InputError(f"{path}: replicas and samples differ, {shapes}; {RERUN}")
-        n_replicas, n_samples = shapes[keys.DIPOLE]
-        numbers = {
-            name: _positive(file, name, path)
-            for name in ("temperature_K", "integrator_timestep_fs", "sample_interval_fs")
-        }
-        yield TrajectorySeries(
-            Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
-            n_replicas=n_replicas, n_samples=n_samples, datasets=datasets,
-        )  # fmt: skip
+        return read
 
-
-def _dataset(file: h5py.File, name: str, tail: tuple[int, ...], path: Path) -> h5py.Dataset:
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise InputError(f"{path}: dataset {name!r} is missing; {RERUN}")
-    data = file[name] if isinstance(link, h5py.HardLink) else None
-    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
-        raise InputError(f"{path}: {name!r} points to other data; copy its numbers into this file")
-    if data.ndim != 2 + len(tail) or data.shape[2:] != tail or 0 in data.shape or data.dtype.kind != "f":
-        expected = ", ".join(["n_replicas", "n_samples", *map(str, tail)])
-        raise InputError(f"{path}: {name!r} is {data.dtype} {data.shape}, not floats ({expected}); {RERUN}")
-    return data
-
-
-def _attribute(file: h5py.File, name: str, path: Path) -> Any:
-    if name not in file.attrs:
-        raise InputError(f"{path}: attribute {name!r} is missing; {RERUN}")
-    return file.attrs[name]
-
-
-def _positive(file: h5py.File, name: str, path: Path) -> float:
-    value = _attribute(file, name, path)
-    if np.ndim(value) or not np.issubdtype(np.asarray(value).dtype, np.number) or not 0 < value < math.inf:
-        raise InputError(f"{path}: attribute {name} = {value!r} is not positive; {RERUN}")
-    return float(value)
-
-
-def _text(file: h5py.File, name: str, path: Path) -> str:
-    value = _attribute(file, name, path)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    quantities = {name: (shape, reader(name)) for name, (shape, _) in first.quantities.items()}
+    known = [part.references for part in parts if part.references is not None]
+    references = np.concatenate(known) if len(known) == len(parts) else None
+    return dataclasses.replace(first, n_replicas=len(owners), quantities=quantities, references=references)

@@ -1,40 +1,31 @@
-"""The spectra stage: trajectory.h5 to ir.csv, raman.csv, bands.csv, their JCAMP-DX twins and replicas.npz."""
+"""The spectra stage: trajectory.h5 to tables of spectra and bands, their twins, and replicas.npz."""
 
-import math
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from painn_spectra import __version__, keys
-from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
-from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path
-from painn_spectra.progress import Progress
-from painn_spectra.spectra.bands import depolarisation, find_bands, standard_error
-from painn_spectra.spectra.correlation import Array, Estimator
-from painn_spectra.spectra.csv_files import write_table
-from painn_spectra.spectra.infrared import INFRARED_UNIT, infrared_density
+from painn_spectra.config import SpectraSettings
+from painn_spectra.files import atomic_path, write_text
+from painn_spectra.spectra.analysis import Spectra, analyse
+from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
+from painn_spectra.spectra.bands import standard_error
+from painn_spectra.spectra.csv_files import Metadata, write_table
+from painn_spectra.spectra.infrared import INFRARED_UNIT
 from painn_spectra.spectra.jcamp import write_jcamp
-from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, raman_density, stokes_cross_section
-from painn_spectra.spectra.series import TrajectorySeries, open_trajectory
-from painn_spectra.units import LIGHT_CM_FS
+from painn_spectra.spectra.power import POWER_UNIT
+from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, GEOMETRIES, stokes_cross_section
+from painn_spectra.spectra.series import Array
+from painn_spectra.spectra.trajectory_file import open_trajectory
 
 WAVENUMBER = "wavenumber_cm-1"
 INFRARED = "ir_km_mol-1_per_cm-1"
-ISOTROPIC = "isotropic_A4_amu-1_per_cm-1"
-ANISOTROPIC = "anisotropic_A4_amu-1_per_cm-1"
-ACTIVITY = "activity_A4_amu-1_per_cm-1"
-CROSS_SECTION = "cross_section_m2_sr-1_per_cm-1"
-GEOMETRIES = {  # column -> (X, Y) of the signal Xβ'² + Yγ'²
-    CROSS_SECTION: (45.0, 7.0),
-    "parallel_m2_sr-1_per_cm-1": (45.0, 4.0),
-    "perpendicular_m2_sr-1_per_cm-1": (0.0, 3.0),
-}
-BAND_HEADING = [
-    "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
-    "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
-    "depolarisation_ratio", "depolarisation_standard_error",
-]  # fmt: skip
+ERROR = "standard_error"
+ACTIVITY_COLUMN = "A4_amu-1_per_cm-1"  # behind isotropic_, anisotropic_, activity_
+SIGNAL_COLUMN = "m2_sr-1_per_cm-1"  # behind the names of GEOMETRIES and photon_counting_
+UNPOLARISED, PHOTONS = "cross_section", "photon_counting"
 
 
 def compute_spectra(
@@ -42,139 +33,116 @@ def compute_spectra(
 ) -> None:
     """Write mean spectra with standard errors over replicas, bands, and every replica's densities."""
     with open_trajectory(trajectory) as series:
-        estimator = _estimator(series, settings)
-        metadata = _metadata(series, settings)
-        temperature_K, n_replicas = series.temperature_K, series.n_replicas
-        shape = (n_replicas, len(estimator.wavenumber_cm))
-        infrared = np.empty(shape)  # (n_replicas, n_wavenumbers) | km/mol per cm⁻¹
-        isotropic, anisotropic = np.empty(shape), np.empty(shape)  # the same | Å⁴/amu per cm⁻¹
-        progress = Progress("spectra", n_replicas)
-        for i in range(n_replicas):
-            infrared[i] = infrared_density(series.replica(keys.DIPOLE, i), temperature_K, estimator)
-            isotropic[i], anisotropic[i] = raman_density(
-                series.replica(keys.POLARIZABILITY, i), temperature_K, estimator
-            )
-            progress.advance()
-    nu = estimator.wavenumber_cm
-    rows = [
-        *_band_rows("ir", nu, infrared),
-        *_band_rows("raman", nu, isotropic + anisotropic, (isotropic, anisotropic)),
-    ]
-    signals = {
-        name: stokes_cross_section(nu, isotropic, anisotropic, temperature_K, settings.laser_nm, *weights)
-        for name, weights in GEOMETRIES.items()
-    }
+        spectra = analyse(series, settings)
+    write_spectra(spectra, ir, raman, bands, replicas)
+
+
+def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas: Path) -> None:
+    """Write what the series had: tables with .jdx and .json beside them, bands, densities of replicas."""
+    rows = band_rows(spectra)
+    infrared, scattered = infrared_columns(spectra), raman_columns(spectra)
+    nu = spectra.wavenumber_cm
     # all is computed: whatever fails, fails before the first file
-    _write_infrared(ir, metadata, nu, infrared)
-    _write_raman(raman, metadata, nu, isotropic, anisotropic, signals)
-    write_table(bands, metadata, BAND_HEADING, rows)
+    if infrared:
+        metadata = {**spectra.metadata, "unit": INFRARED_UNIT}
+        _write_columns(ir, metadata, infrared)
+        write_jcamp(
+            ir.with_suffix(".jdx"), "INFRARED SPECTRUM", INFRARED_UNIT, nu, infrared[INFRARED], metadata
+        )
+    if scattered:
+        metadata = {
+            **spectra.metadata,
+            "unit": f"{ACTIVITY_UNIT}; cross-section {CROSS_SECTION_UNIT}",
+            "geometry": "90 degrees; cross_section and photon_counting: linear polarisation perpendicular to "
+            "the scattering plane, no analyser; parallel and perpendicular: the same behind an analyser; "
+            "natural_light: unpolarised light, no analyser",
+        }
+        _write_columns(raman, metadata, scattered)
+        signal = scattered[f"{UNPOLARISED}_{SIGNAL_COLUMN}"]
+        seen = np.isfinite(signal)
+        write_jcamp(
+            raman.with_suffix(".jdx"), "RAMAN SPECTRUM", CROSS_SECTION_UNIT, nu[seen], signal[seen], metadata
+        )
+    if spectra.power is not None and spectra.power_wavenumber_cm is not None:
+        _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
+    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, HEADING, rows)
     with atomic_path(replicas) as temporary:
-        np.savez_compressed(
-            temporary,
-            wavenumber_cm=nu,
-            ir=infrared.astype(np.float32),
-            isotropic=isotropic.astype(np.float32),
-            anisotropic=anisotropic.astype(np.float32),
-        )
+        densities = {
+            "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
+        }  # fmt: skip
+        kept: dict[str, Any] = {n: d.astype(np.float32) for n, d in densities.items() if d is not None}
+        np.savez_compressed(temporary, wavenumber_cm=nu, **kept)
 
 
-def _estimator(series: TrajectorySeries, settings: SpectraSettings) -> Estimator:
-    """Refuse an empty range, and what the sampling cannot carry: too short a run, a range beyond Nyquist."""
-    try:
-        check_range(settings)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    needed_fs = window_length_fs(settings.fwhm_cm)
-    if series.length_fs < needed_fs:
-        widest = math.ceil(10 * settings.fwhm_cm * needed_fs / series.length_fs) / 10
-        raise InputError(
-            f"{series.path}: {series.length_fs / 1e3:.2f} ps are too short for spectra.fwhm_cm = "
-            f"{settings.fwhm_cm:g}, which needs {needed_fs / 1e3:.2f} ps; run longer or set {widest:g}"
-        )
-    highest = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * series.sample_interval_fs)
-    if settings.max_wavenumber_cm > highest:
-        raise InputError(
-            f"spectra.max_wavenumber_cm = {settings.max_wavenumber_cm:g}: samples every "
-            f"{series.sample_interval_fs:g} fs carry {highest:.0f} cm-1; lower it or record more often"
-        )
-    if series.sample_interval_fs < series.integrator_timestep_fs * (1 - 1e-9):
-        raise InputError(
-            f"{series.path}: sample_interval_fs = {series.sample_interval_fs:g} is shorter than "
-            f"integrator_timestep_fs = {series.integrator_timestep_fs:g}; run the dynamics stage again"
-        )
-    return Estimator(
-        series.sample_interval_fs, series.integrator_timestep_fs,
-        settings.fwhm_cm, settings.min_wavenumber_cm, settings.max_wavenumber_cm,
-    )  # fmt: skip
-
-
-def _metadata(series: TrajectorySeries, settings: SpectraSettings) -> dict[str, str]:
+def infrared_columns(spectra: Spectra) -> dict[str, Array]:
+    """Columns of ir.csv; none without a dipole."""
+    if spectra.infrared is None:
+        return {}
     return {
-        "molecule": series.molecule,
-        "dynamics": series.dynamics,
-        "temperature_K": f"{series.temperature_K:g}",
-        "fwhm_cm": f"{settings.fwhm_cm:g}",
-        "laser_nm": f"{settings.laser_nm:g}",
-        "n_replicas": str(series.n_replicas),
-        "length_ps": f"{series.length_fs / 1e3:g}",
-        "sample_interval_fs": f"{series.sample_interval_fs:g}",
-        "integrator_timestep_fs": f"{series.integrator_timestep_fs:g}",
-        "corrections": "central differences divided by (sin x/x)^2; velocity Verlet shift of axis and "
-        "density removed; classical correlation with harmonic quantum correction; wavenumbers not scaled",
-        "error": "standard error over replicas (sampling only)",
-        "program": f"painn-spectra {__version__}",
+        WAVENUMBER: spectra.wavenumber_cm,
+        INFRARED: spectra.infrared.mean(axis=0),
+        ERROR: standard_error(spectra.infrared),
     }
 
 
-def _write_infrared(path: Path, metadata: dict[str, str], nu: Array, infrared: Array) -> None:
-    metadata = {**metadata, "unit": INFRARED_UNIT}
-    mean = infrared.mean(axis=0)
-    write_table(path, metadata, [WAVENUMBER, INFRARED, "standard_error"],
-                np.column_stack([nu, mean, standard_error(infrared)]))  # fmt: skip
-    write_jcamp(path.with_suffix(".jdx"), "INFRARED SPECTRUM", INFRARED_UNIT, nu, mean, metadata)
-
-
-def _write_raman(
-    path: Path, metadata: dict[str, str], nu: Array, isotropic: Array, anisotropic: Array,
-    signals: dict[str, Array],
-) -> None:  # fmt: skip
-    metadata = {
-        **metadata,
-        "unit": f"{ACTIVITY_UNIT}; cross-section {CROSS_SECTION_UNIT}",
-        "geometry": "linear polarisation perpendicular to the scattering plane; cross_section: no analyser, "
-        "parallel and perpendicular: behind an analyser",
+def raman_columns(spectra: Spectra) -> dict[str, Array]:
+    """Columns of raman.csv, each with its error: parts of the activity, then signals; none without α."""
+    if spectra.isotropic is None or spectra.anisotropic is None:
+        return {}
+    parts = spectra.isotropic, spectra.anisotropic
+    light = spectra.temperature_K, spectra.settings.laser_nm
+    densities = {
+        f"isotropic_{ACTIVITY_COLUMN}": parts[0],
+        f"anisotropic_{ACTIVITY_COLUMN}": parts[1],
+        f"activity_{ACTIVITY_COLUMN}": parts[0] + parts[1],
     }
-    densities = {ISOTROPIC: isotropic, ANISOTROPIC: anisotropic, ACTIVITY: isotropic + anisotropic} | signals
-    heading, columns = [WAVENUMBER], [nu]
-    for name, density in densities.items():
-        heading += [name, error_column(name)]
-        columns += [density.mean(axis=0), standard_error(density)]
-    write_table(path, metadata, heading, np.column_stack(columns))
-    mean = signals[CROSS_SECTION].mean(axis=0)
-    seen = np.isfinite(mean)
-    write_jcamp(
-        path.with_suffix(".jdx"), "RAMAN SPECTRUM", CROSS_SECTION_UNIT, nu[seen], mean[seen], metadata
+    for name, weights in GEOMETRIES.items():
+        signal = stokes_cross_section(spectra.wavenumber_cm, *parts, *light, *weights)
+        densities[f"{name}_{SIGNAL_COLUMN}"] = signal
+    densities[f"{PHOTONS}_{SIGNAL_COLUMN}"] = stokes_cross_section(
+        spectra.wavenumber_cm, *parts, *light, *GEOMETRIES[UNPOLARISED], photons=True
     )
+    columns = {WAVENUMBER: spectra.wavenumber_cm}
+    for name, density in densities.items():
+        columns |= {name: density.mean(axis=0), error_column(name): standard_error(density)}
+    return columns
 
 
 def error_column(name: str) -> str:
     """Heading of the standard error beside a column: `activity_A4...` -> `activity_standard_error`."""
-    return next(name.removesuffix(unit) for unit in ("_A4_amu-1_per_cm-1", "_m2_sr-1_per_cm-1")
-                if name.endswith(unit)) + "_standard_error"  # fmt: skip
+    return next(name.removesuffix(unit) for unit in (ACTIVITY_COLUMN, SIGNAL_COLUMN)
+                if name.endswith(unit)) + ERROR  # fmt: skip
 
 
-def _band_rows(
-    name: str, nu: Array, densities: Array, parts: tuple[Array, Array] | None = None
-) -> list[list]:
-    unit = (INFRARED_UNIT if parts is None else ACTIVITY_UNIT).partition(" per ")[0]
+def band_rows(spectra: Spectra) -> list[list]:
+    """Rows of bands.csv."""
     rows = []
-    for band in find_bands(nu, densities):
-        ratio = (
-            (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, band.lower_cm, band.upper_cm)
-        )
-        rows.append([
-            name, band.lower_cm, band.upper_cm, band.peak_cm,
-            band.centroid_cm, band.centroid_standard_error_cm, band.fwhm_cm,
-            band.area, band.area_standard_error, band.area_low, band.area_high, unit, *ratio,
-        ])  # fmt: skip
+    if spectra.infrared is not None:
+        unit = INFRARED_UNIT.partition(" per ")[0]
+        rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
+    if spectra.isotropic is not None and spectra.anisotropic is not None:
+        parts, turned = (spectra.isotropic, spectra.anisotropic), spectra.eckart_anisotropic
+        eckart = None if turned is None else parts[0] + turned
+        unit = ACTIVITY_UNIT.partition(" per ")[0]
+        rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
     return rows
+
+
+def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:
+    mean = power.mean(axis=0)
+    counted = (mean.sum() - mean[0] / 2) * (nu[1] - nu[0])  # half of the first bin lies below 0
+    metadata = {**metadata, "unit": POWER_UNIT, "integral_modes": f"{counted:.4g}"}
+    columns = {WAVENUMBER: nu, "power_modes_per_cm-1": mean, ERROR: standard_error(power)}
+    write_table(path, metadata, list(columns), np.column_stack(list(columns.values())))
+
+
+def _write_columns(path: Path, metadata: Metadata, columns: Mapping[str, Array]) -> None:
+    """The table as CSV, and the same numbers as JSON; a number missing is nan there, null here."""
+    write_table(path, metadata, list(columns), np.column_stack(list(columns.values())))
+    lists = {
+        name: [float(f"{value:.9g}") if np.isfinite(value) else None for value in column]
+        for name, column in columns.items()
+    }
+    text = ",\n".join(f"    {json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
+    head = json.dumps(metadata, indent=2, ensure_ascii=False)
+    write_text(path.with_suffix(".json"), f'{{\n"metadata": {head},\n"columns": {{\n{text}\n}}\n}}\n')

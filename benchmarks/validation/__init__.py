@@ -1,0 +1,1 @@
+"""Cross-checks with other programs, closed forms and direct dynamics: `python -m benchmarks.validation`."""

@@ -1,0 +1,60 @@
+"""The figure of direct dynamics against the model, from the means and errors in data/direct.npz.
+
+python -m benchmarks.validation.direct_figure
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from benchmarks.validation.runs import ROOT
+from benchmarks.validation.table import DATA
+from painn_spectra import plotting
+
+FIGURES = ROOT / "docs" / "figures"
+KINDS = {"IR": "absorption\nkm mol⁻¹ per cm⁻¹", "Raman": "Raman activity\nÅ⁴ amu⁻¹ per cm⁻¹"}
+COLOURS = {"model": plotting.BLUE, "paired": plotting.VERMILION}
+LABELS = {"model": "PaiNN, independent runs", "paired": "PaiNN from the same starts"}
+
+
+def draw() -> None:
+    """Both sides with their standard errors, and below their difference."""
+    with np.load(DATA / "direct.npz") as file:
+        data = dict(file)
+    models = [side for side in COLOURS if f"{side}_IR" in data]
+    nu = data["wavenumber_cm"]
+    with plotting.style():
+        figure, axes = plt.subplots(
+            4, 1, figsize=(plotting.WIDTH_IN, 6.4), sharex=True, layout="constrained",
+            height_ratios=[2.2, 1, 2.2, 1],
+        )  # fmt: skip
+        for k, (name, label) in enumerate(KINDS.items()):
+            top, below = axes[2 * k : 2 * k + 2]
+            _band(top, nu, data, "reference", name, "0.35", "GFN2-xTB dynamics")
+            for side in models:
+                _band(top, nu, data, side, name, COLOURS[side], LABELS[side])
+                difference = data[f"{side}_{name}"] - data[f"reference_{name}"]
+                below.plot(nu, difference, color=COLOURS[side], linewidth=0.9)
+            error = data[f"reference_{name}_standard_error"]
+            if "model" in models:
+                error = np.hypot(error, data[f"model_{name}_standard_error"])
+            below.fill_between(nu, -2 * error, 2 * error, color="0.85", linewidth=0, zorder=0)
+            below.set_ylabel("difference")
+            top.set(ylabel=label, ylim=(0, None))
+            top.legend(loc="upper center")
+        axes[-1].set(xlabel="wavenumber (cm⁻¹)", xlim=(nu[-1], nu[0]))
+        numbers = ", ".join(f"{int(data[f'{side}_n_replicas'])} ({side})" for side in ("reference", *models))
+        axes[0].set_title(
+            f"ethanol, 300 K, FWHM 25 cm⁻¹; replicas of 5 ps: {numbers}; grey: two standard errors"
+        )
+        plotting.save(figure, FIGURES / "direct_dynamics.svg", FIGURES / "direct_dynamics.png")
+
+
+def _band(axis: Axes, nu: np.ndarray, data: dict, side: str, name: str, colour: str, label: str) -> None:
+    mean, error = data[f"{side}_{name}"], data[f"{side}_{name}_standard_error"]
+    axis.fill_between(nu, np.maximum(mean - error, 0), mean + error, color=colour, alpha=0.2, linewidth=0)
+    axis.plot(nu, mean, color=colour, label=label)
+
+
+if __name__ == "__main__":
+    draw()

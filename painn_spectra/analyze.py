@@ -1,0 +1,108 @@
+"""`painn-spectra analyze`: the spectra of anybody's trajectory, by the same estimator as the workflow's."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from painn_spectra import keys
+from painn_spectra.config import SpectraSettings
+from painn_spectra.errors import InputError
+from painn_spectra.spectra.analysis import analyse
+from painn_spectra.spectra.npz_file import npz_numbers, open_npz
+from painn_spectra.spectra.series import Sampling, Series, joined, series_of_arrays
+from painn_spectra.spectra.spectrum import infrared_columns, raman_columns, write_spectra
+from painn_spectra.spectra.text_file import open_text
+from painn_spectra.spectra.trajectory_file import open_trajectory
+
+FRAMES = (".extxyz", ".xyz")
+SETTING = re.compile(r"(?:spectra\.)?\b((?:fwhm|laser|min_wavenumber|max_wavenumber)_(?:cm|nm))\b")
+
+
+def analyze_files(
+    inputs: Sequence[Path],
+    out: Path,
+    sampling: Sampling,
+    settings: SpectraSettings,
+    model: Path | None = None,
+) -> None:
+    """Write ir, raman (.csv, .json, .jdx, .svg, .png), bands.csv and replicas.npz into `out`.
+
+    inputs: files of independent replicas of one molecule. A spectrum whose property is absent is not written.
+    """
+    from painn_spectra.spectra.figures import draw_infrared, draw_raman
+
+    with ExitStack() as stack:
+        parts = [stack.enter_context(open_series(path, sampling, model)) for path in inputs]
+        try:
+            spectra = analyse(joined(parts), settings)
+        except InputError as error:
+            raise InputError(as_options(str(error))) from None
+    files = [out / name for name in ("ir.csv", "raman.csv", "bands.csv", "replicas.npz")]
+    write_spectra(spectra, *files)
+    if infrared := infrared_columns(spectra):
+        draw_infrared(spectra.metadata, infrared, out / "ir.svg", out / "ir.png")
+    if raman := raman_columns(spectra):
+        draw_raman(spectra.metadata, raman, out / "raman.svg", out / "raman.png")
+    if spectra.metadata["n_replicas"] == "1":
+        print("no error bars: one series has none, give independent replicas")
+    print(f"written to {out}")
+
+
+def as_options(message: str) -> str:
+    """A message about settings in the words of the command line: spectra.fwhm_cm -> --fwhm-cm."""
+    return SETTING.sub(lambda found: "--" + found[1].replace("_", "-"), message)
+
+
+@contextmanager
+def open_series(path: Path, sampling: Sampling, model: Path | None = None) -> Iterator[Series]:
+    """Open a file by its ending: .npz, .h5, .extxyz or .xyz with a model, or else columns of text."""
+    suffix = path.suffix.lower()
+    if suffix in FRAMES:
+        if model is None:
+            raise InputError(f"{path}: geometries carry no dipole; give --model with a trained model.pt")
+        yield frames_series(path, sampling, model)
+    elif suffix in (".h5", ".hdf5"):
+        with open_trajectory(path, sampling) as series:
+            yield series
+    elif suffix == ".npz":
+        numbers = npz_numbers(path)
+        with open_npz(path, sampling, None if numbers is None else standard_masses(path, numbers)) as series:
+            yield series
+    elif path.is_dir():
+        raise InputError(f"{path}: is a folder; give the files in it")
+    else:
+        with open_text(path, sampling) as series:
+            yield series
+
+
+def standard_masses(path: Path, numbers: np.ndarray) -> np.ndarray:
+    """Masses (n_atoms,) | amu of atomic numbers (n_atoms,)."""
+    from ase.data import atomic_masses
+
+    whole = np.asarray(numbers).astype(int)
+    if not (whole == numbers).all() or whole.min() < 1 or whole.max() > 94:
+        raise InputError(f"{path}: 'numbers' are not atomic numbers from 1 to 94; correct or remove them")
+    return atomic_masses[whole]
+
+
+def frames_series(path: Path, sampling: Sampling, model: Path) -> Series:
+    """Dipole and polarizability of the frames of one molecule, evaluated by a trained model."""
+    from painn_spectra.dataset import read_frames
+    from painn_spectra.evaluate import predict
+    from painn_spectra.model.checkpoint import load_model
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; correct the path")
+    frames = read_frames(path, required=())
+    strange = np.flatnonzero((frames.numbers != frames.numbers[0]).any(axis=1))
+    if len(strange):
+        raise InputError(
+            f"{path}: frame {strange[0]} holds other atoms than frame 0; give one molecule, atoms in order"
+        )
+    wanted = (keys.DIPOLE, keys.POLARIZABILITY)
+    found = predict(load_model(model), frames, model, wanted)
+    arrays = {name: found[name][None] for name in wanted} | {keys.SPARSE_POSITIONS: frames.positions[None]}
+    return series_of_arrays(path, sampling, arrays, standard_masses(path, frames.numbers[0]))

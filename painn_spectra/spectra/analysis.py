@@ -1,0 +1,137 @@
+"""The one way from a series to spectra: what its sampling carries, every replica's densities, what to say."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from painn_spectra import __version__, keys
+from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
+from painn_spectra.errors import InputError
+from painn_spectra.progress import Progress
+from painn_spectra.spectra.correlation import Estimator
+from painn_spectra.spectra.csv_files import Metadata
+from painn_spectra.spectra.infrared import infrared_density
+from painn_spectra.spectra.molecule_frame import check_frame, has_motion, turned
+from painn_spectra.spectra.power import mode_density, velocity_chunks
+from painn_spectra.spectra.raman import raman_density
+from painn_spectra.spectra.series import Array, Series
+from painn_spectra.units import LIGHT_CM_FS
+
+DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Densities of every replica on one grid; None where the series has not what they are made of."""
+
+    metadata: Metadata
+    settings: SpectraSettings
+    temperature_K: float
+    wavenumber_cm: Array  # (n_wavenumbers,) | cm⁻¹
+    infrared: Array | None  # (n_replicas, n_wavenumbers) | km/mol per cm⁻¹
+    isotropic: Array | None  # the same | Å⁴/amu per cm⁻¹
+    anisotropic: Array | None  # the same | Å⁴/amu per cm⁻¹
+    eckart_infrared: Array | None  # densities in the molecule's frame, where positions tell it
+    eckart_anisotropic: Array | None
+    power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
+    power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
+
+
+def analyse(series: Series, settings: SpectraSettings) -> Spectra:
+    """Correlate every replica by itself; means are taken over densities, never over series."""
+    estimator = estimator_for(series, settings)
+    if settings.rotation == "removed":
+        check_frame(series)
+    from_zero = replace(estimator, min_wavenumber_cm=0.0)  # rotation is part of the motion
+    found: dict[str, list[Array]] = {}
+
+    def keep(**densities: Array) -> None:
+        for name, density in densities.items():
+            found.setdefault(name, []).append(density)
+
+    framed, sampled = has_motion(series), (series.temperature_K, estimator, series.n_samples)
+    progress = Progress("spectra", series.n_replicas)
+    for i in range(series.n_replicas):
+        if keys.DIPOLE in series:
+            keep(infrared=infrared_density(series.chunks(keys.DIPOLE, i), *sampled))
+            if framed:
+                keep(eckart_infrared=infrared_density(turned(series, keys.DIPOLE, i), *sampled))
+        if keys.POLARIZABILITY in series:
+            isotropic, anisotropic = raman_density(series.chunks(keys.POLARIZABILITY, i), *sampled)
+            keep(isotropic=isotropic, anisotropic=anisotropic)
+            if framed:  # the trace does not turn
+                _, eckart = raman_density(turned(series, keys.POLARIZABILITY, i), *sampled)
+                keep(eckart_anisotropic=eckart)
+        if keys.HALF_STEP_VELOCITIES in series and series.masses_amu is not None:
+            velocities = velocity_chunks(series, i, settings.rotation == "removed")
+            weights = np.repeat(series.masses_amu, 3)
+            keep(power=mode_density(velocities, weights, series.temperature_K, from_zero, series.n_samples))
+        progress.advance()
+    densities = {name: np.array(rows) for name, rows in found.items()}
+    if settings.rotation == "removed":
+        densities |= {n: densities[f"eckart_{n}"] for n in ("infrared", "anisotropic") if n in densities}
+    power = densities.get("power")
+    return Spectra(
+        _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
+        *(densities.get(name) for name in DENSITIES),
+        None if power is None else from_zero.wavenumber_cm, power,
+    )  # fmt: skip
+
+
+def estimator_for(series: Series, settings: SpectraSettings) -> Estimator:
+    """Refuse an empty range, and what the sampling cannot carry: too short a run, a range beyond Nyquist."""
+    try:
+        check_range(settings)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    needed_fs = window_length_fs(settings.fwhm_cm)
+    if series.length_fs < needed_fs:
+        narrowest = math.ceil(10 * settings.fwhm_cm * needed_fs / series.length_fs) / 10
+        raise InputError(
+            f"{series.path}: {series.length_fs / 1e3:.2f} ps are too short for spectra.fwhm_cm = "
+            f"{settings.fwhm_cm:g}, which needs {needed_fs / 1e3:.2f} ps; run longer or set {narrowest:g}"
+        )
+    highest = USABLE_NYQUIST_FRACTION / (2 * LIGHT_CM_FS * series.sample_interval_fs)
+    if settings.max_wavenumber_cm > highest:
+        raise InputError(
+            f"spectra.max_wavenumber_cm = {settings.max_wavenumber_cm:g}: samples every "
+            f"{series.sample_interval_fs:g} fs carry {highest:.0f} cm-1; lower it or record more often"
+        )
+    if series.sample_interval_fs < series.integrator_timestep_fs * (1 - 1e-9):
+        raise InputError(
+            f"{series.path}: sample_interval_fs = {series.sample_interval_fs:g} is shorter than "
+            f"integrator_timestep_fs = {series.integrator_timestep_fs:g}; correct one of them"
+        )
+    return Estimator(
+        series.sample_interval_fs, series.integrator_timestep_fs,
+        settings.fwhm_cm, settings.min_wavenumber_cm, settings.max_wavenumber_cm, settings.window,
+    )  # fmt: skip
+
+
+def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
+    verlet = (
+        "velocity Verlet shift of axis and density removed"
+        if series.integrator_timestep_fs
+        else "velocity Verlet shift NOT removed, the integrator's step is not known"
+    )
+    return {
+        "molecule": series.molecule,
+        "dynamics": series.dynamics,
+        "temperature_K": f"{series.temperature_K:g}",
+        "fwhm_cm": f"{settings.fwhm_cm:g}",
+        "window": settings.window,
+        "rotation": settings.rotation,
+        "laser_nm": f"{settings.laser_nm:g}",
+        "n_replicas": str(series.n_replicas),
+        "length_ps": f"{series.length_fs / 1e3:g}",
+        "sample_interval_fs": f"{series.sample_interval_fs:g}",
+        "integrator_timestep_fs": f"{series.integrator_timestep_fs:g}" if series.integrator_timestep_fs
+        else "not known",
+        "method": f"{series.dynamics} molecular dynamics, Fourier transform of autocorrelations",
+        "corrections": f"central differences divided by (sin x/x)^2; {verlet}; "
+        "classical correlation with harmonic quantum correction; wavenumbers not scaled",
+        "error": "standard error over replicas (sampling only)" if series.n_replicas > 1
+        else "none: parts of one series share its mode energies, only independent replicas tell the error",
+        "program": f"painn-spectra {__version__}",
+    }  # fmt: skip

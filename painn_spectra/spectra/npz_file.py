@@ -1,0 +1,128 @@
+"""Reading a series from an .npz archive: members are streamed, for NumPy cannot map them into memory."""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from painn_spectra.errors import InputError
+from painn_spectra.spectra.series import (
+    MOTION_SHAPES,
+    SERIES_SHAPES,
+    Array,
+    Read,
+    Sampling,
+    Series,
+    series_of,
+)
+
+FIX = "save plain arrays of numbers with np.savez"
+MASSES, NUMBERS = "masses_amu", "numbers"
+
+
+class Member:
+    """One array of an open archive, read by rows; going forward costs nothing, going back reopens."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, path: Path, stack: ExitStack) -> None:
+        self.name, self.path = name, path
+        entry = f"{name}.npy"
+        try:
+            self.stream = stack.enter_context(archive.open(entry))
+            version = npy.read_magic(self.stream)
+            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            self.shape, fortran, self.dtype = header(self.stream)
+        except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{path}: {name!r} cannot be read ({_reason(error)}); {FIX}") from None
+        if self.dtype.hasobject:
+            raise InputError(f"{path}: {name!r} is pickled, which is never loaded; {FIX}")
+        if self.dtype.kind not in "fiu":
+            raise InputError(f"{path}: {name!r} is {self.dtype}, not real numbers; {FIX}")
+        if fortran and len(self.shape) > 1:
+            raise InputError(f"{path}: {name!r} is in Fortran order; save np.ascontiguousarray of it")
+        self.start = self.stream.tell()
+        if archive.getinfo(entry).file_size != self.start + math.prod(self.shape) * self.dtype.itemsize:
+            raise InputError(f"{path}: {name!r} is not as long as its header says; {FIX}")
+
+    def rows(self, first: int, n: int, row_shape: tuple[int, ...]) -> Array:
+        """Rows [first, first + n) of the array seen as (n_rows, *row_shape)."""
+        row_bytes = math.prod(row_shape) * self.dtype.itemsize
+        try:
+            self.stream.seek(self.start + first * row_bytes)
+            data = self.stream.read(n * row_bytes)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{self.path}: {self.name!r} is damaged ({_reason(error)}); {FIX}") from None
+        if len(data) != n * row_bytes:
+            raise InputError(f"{self.path}: {self.name!r} ends too early; {FIX}")
+        return np.frombuffer(data, self.dtype).reshape(n, *row_shape).astype(np.float64)
+
+    def whole(self) -> Array:
+        return self.rows(0, 1, self.shape)[0]
+
+
+@contextmanager
+def open_npz(path: Path, sampling: Sampling, masses_amu: Array | None = None) -> Iterator[Series]:
+    """Open an archive with `dipole` (n_replicas, n_steps, 3) | e·Å and/or `polarizability` (…, 3, 3) | Å³.
+
+    Without the first axis it is one replica. Optional: `positions` (n_replicas, n_steps, n_atoms, 3) | Å,
+    `half_step_velocities` | Å/fs, `masses_amu` (n_atoms,), which wins over the argument; other arrays are
+    left alone.
+    Raises InputError naming what is wrong.
+    """
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; correct the path") from None
+        except (OSError, zipfile.BadZipFile) as error:
+            reason = "the file is empty" if _is_empty(path) else f"damaged or not .npz ({_reason(error)})"
+            raise InputError(f"{path}: {reason}; {FIX}") from None
+        names = {Path(entry).stem for entry in archive.namelist() if entry.endswith(".npy")}
+        members = {
+            name: Member(archive, name, path, stack)
+            for name in (*SERIES_SHAPES, *MOTION_SHAPES, MASSES) if name in names
+        }  # fmt: skip
+        masses = members.pop(MASSES).whole().ravel() if MASSES in members else masses_amu
+        shapes = {}
+        for name, member in members.items():
+            tail = (SERIES_SHAPES | MOTION_SHAPES)[name]
+            one_replica = len(member.shape) == 1 + len(tail) and member.shape[-1] == tail[-1]
+            shapes[name] = (1, *member.shape) if one_replica else member.shape
+        if not set(shapes) & set(SERIES_SHAPES):
+            listed = ", ".join(sorted(names)[:8]) or "nothing"
+            raise InputError(
+                f"{path}: neither 'dipole' nor 'polarizability' in it but {listed}; name the arrays so"
+            )
+        readers = {name: _reader(member, shapes[name]) for name, member in members.items()}
+        yield series_of(path, sampling, shapes, readers, masses)
+
+
+def npz_numbers(path: Path) -> Array | None:
+    """Atomic numbers (n_atoms,) of an archive that has them and no masses; None otherwise."""
+    try:
+        with zipfile.ZipFile(path) as archive, ExitStack() as stack:
+            names = archive.namelist()
+            if f"{NUMBERS}.npy" not in names or f"{MASSES}.npy" in names:
+                return None
+            return Member(archive, NUMBERS, path, stack).whole().ravel()
+    except (OSError, zipfile.BadZipFile):
+        return None  # opening it for the series tells what is wrong
+
+
+def _reader(member: Member, shape: tuple[int, ...]) -> Read:
+    def read(replica: int, start: int, stop: int) -> Array:
+        return member.rows(replica * shape[1] + start, stop - start, shape[2:])
+
+    return read
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
