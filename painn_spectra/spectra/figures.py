@@ -115,7 +115,7 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
     low = (nu < FINGERPRINT_CM) & (nu >= nu[0] + 100.0)  # a rotor's lowest wavenumbers are not the point
     if low.all() or not low.any():
         return
-    factor = magnification(np.nanmax(density), np.nanmax(density[low]))
+    factor = magnification(float(np.nanmax(density)), float(np.nanmax(density[low])))
     if factor:
         enlarged = factor * density[low]
         axis.plot(nu[low], enlarged, color="0.5", linewidth=0.8)
