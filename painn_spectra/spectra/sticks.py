@@ -35,6 +35,8 @@ def read_tables(paths: Sequence[Path]) -> list[StickTable]:
     for path in paths:
         notes, rows = read_sticks(path)
         level = notes.get("level_of_theory", path.stem)
+        if "polarizability" in notes:  # computed anew
+            level = f"{level}, polarizability {short_level(notes['polarizability'])}"
         weights = np.array([row["quantum_weight"] for row in rows])
         tables.append(
             StickTable(
