@@ -155,7 +155,8 @@ def harmonic_reference(a: Arguments) -> None:
     from painn_spectra.plan import HarmonicStage
 
     s = parse_settings(HarmonicStage, a.settings)
-    run(a.conformers, a.table, s.method, s.charge, s.multiplicity, s.isotopes, s.temperature_K, a.threads)
+    state = (s.method, s.charge, s.multiplicity, s.isotopes, s.temperature_K)
+    run(a.conformers, a.table, *state, a.threads, a.polarizability_anew)
 
 
 def harmonic_model(a: Arguments) -> None:
@@ -267,8 +268,13 @@ def parser() -> Parser:
         help="dihedral by atom indices from 0, repeatable; default: one about every rotatable bond",
     )  # fmt: skip
     add(conformers, "minima of the molecule that a structure names", "output")
+    help_text = "minima and harmonic spectra of the labels' method"
+    reference = add(harmonic_reference, help_text, "conformers", "table")
+    reference.add_argument(
+        "--polarizability-anew", action="store_true", help="of the conformers in an .npz file, nothing else"
+    )
     threaded = [
-        add(harmonic_reference, "minima and harmonic spectra of the labels' method", "conformers", "table"),
+        reference,
         turning,
         labelling,
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),

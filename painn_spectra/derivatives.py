@@ -42,13 +42,18 @@ def hessian_of(forces: Array, step_A: float = STEP_A) -> Array:
     return 0.5 * (matrix + matrix.T)
 
 
+def polarizability_derivative(polarizabilities: Array, step_A: float = STEP_A) -> Array:
+    """∂α/∂r (3, 3, n_atoms, 3) | Å² from α (6 n_atoms, 3, 3) | Å³ at the `displaced` geometries."""
+    slopes = central_difference(polarizabilities, step_A)  # (3 n_atoms, 3, 3) | Å²
+    return np.moveaxis(slopes.reshape(-1, 3, 3, 3), (2, 3), (0, 1))
+
+
 def derivatives(labels: Mapping[str, Array], step_A: float = STEP_A) -> Derivatives:
     """From forces, dipoles and polarizabilities (6 n_atoms, ...) at the `displaced` geometries."""
     n_atoms = len(labels[keys.FORCES]) // 6
     dipole = central_difference(labels[keys.DIPOLE], step_A)  # (3 n_atoms, 3) | e
-    polarizability = central_difference(labels[keys.POLARIZABILITY], step_A)  # (3 n_atoms, 3, 3) | Å²
     return Derivatives(
         hessian_of(labels[keys.FORCES], step_A),
         np.moveaxis(dipole.reshape(n_atoms, 3, 3), 2, 0),
-        np.moveaxis(polarizability.reshape(n_atoms, 3, 3, 3), (2, 3), (0, 1)),
+        polarizability_derivative(labels[keys.POLARIZABILITY], step_A),
     )

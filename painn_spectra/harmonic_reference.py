@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from painn_spectra import keys
 from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries, with_isotopes
-from painn_spectra.derivatives import STEP_A, Derivatives, derivatives, displaced
+from painn_spectra.derivatives import STEP_A, Derivatives, derivatives, displaced, polarizability_derivative
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.md.alignment import unique_up_to_mirror_images
@@ -39,17 +40,22 @@ def harmonic_reference(
     isotopes: dict[int, float] | None = None,
     temperature_K: float = 300.0,
     threads: int = 1,
+    polarizability_anew: bool = False,
 ) -> None:
     """Write `output` (.csv) and its derivatives (.npz) for every distinct minimum reached from `conformers`.
 
     conformers: geometries to start from (extxyz), or the .npz file of an earlier run, whose derivatives are
     then taken over: only masses and temperature enter anew. `threads` labels are computed at a time, each
-    kept on disk: a killed run goes on with those that are missing.
+    kept on disk: a killed run goes on with those that are missing. polarizability_anew: compute ∂α/∂r at the
+    geometries of the .npz file with `method`, and nothing else: another basis for α costs a third.
     """
     parts = Path(f"{output}.parts")
     with output_lock(output):
         if conformers.suffix == ".npz":
             found, notes = read_conformers(conformers)
+            if polarizability_anew:
+                found = with_polarizability(found, parts, (method, charge, multiplicity), threads)
+                notes["polarizability"] = describe(method, multiplicity)
         else:
             found = compute_conformers(conformers, parts, (method, charge, multiplicity), threads)
             notes = {"level_of_theory": describe(method, multiplicity), "step_A": f"{STEP_A:g}"}
@@ -85,6 +91,18 @@ def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) ->
     labels = labels.reshape(len(kept), 6 * n_atoms, -1)  # last axis: 3 n_atoms + 3 + 9
     found = [derivatives(unpacked(of_one, n_atoms)) for of_one in labels]
     return conformers_of(numbers, positions, energies, found, symmetry, images)
+
+
+def with_polarizability(found: Conformers, parts: Path, level: Level, threads: int) -> Conformers:
+    """The same conformers with ∂α/∂r of another method or basis."""
+    check_method(level[0], found.numbers)
+    open_parts(parts, [found.positions.tolist(), level[0].model_dump(), *level[1:], STEP_A])
+    prepare_environment()
+    moved = np.concatenate([displaced(r) for r in found.positions])
+    jobs = [(found.numbers, r, level) for r in moved]
+    alpha = np.array(scatter(polarizability_label, jobs, parts / "polarizabilities", threads, "labels"))
+    alpha = alpha.reshape(len(found.positions), -1, 3, 3)  # (n_conformers, 6 n_atoms, 3, 3) | Å³
+    return replace(found, polarizability_derivatives=np.array([polarizability_derivative(a) for a in alpha]))
 
 
 def conformers_of(
@@ -143,6 +161,11 @@ def displaced_label(numbers: np.ndarray, positions: Array, level: Level) -> Arra
     """Forces, dipole and polarizability of one displaced geometry in a row, (3 n_atoms + 3 + 9,)."""
     labels = compute_label(numbers, positions, *level, properties=DISPLACED)
     return np.concatenate([labels[name].ravel() for name in DISPLACED])
+
+
+def polarizability_label(numbers: np.ndarray, positions: Array, level: Level) -> Array:
+    """Polarizability (3, 3) | Å³ of one displaced geometry."""
+    return compute_label(numbers, positions, *level, properties=(keys.POLARIZABILITY,))[keys.POLARIZABILITY]
 
 
 def unpacked(rows: Array, n_atoms: int) -> dict[str, Array]:

@@ -1,24 +1,27 @@
 """Normal modes of a molecule and the Eckart frame: vibration told apart from translation and rotation."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra.units import ACCELERATION_A_FS2, LIGHT_CM_FS
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 # smallest over largest moment of inertia below which a relaxed molecule counts as linear: one that is relaxes
 # to about 1e-8, a chain of eight carbon atoms whose OH group alone is bent still has 6e-4
 LINEAR_MOMENT_RATIO = 1e-5
 
 
-def centred(positions: Array, masses_amu: Array) -> Array:
+def centred(positions: Floats, masses_amu: Floats) -> Array:
     """Positions (..., n_atoms, 3) | Å from their centre of mass."""
-    weights = masses_amu / masses_amu.sum()
-    return positions - np.einsum("i,...ix->...x", weights, positions)[..., None, :]
+    weights, r = masses_amu / masses_amu.sum(), np.asarray(positions, dtype=np.float64)
+    return r - np.einsum("i,...ix->...x", weights, r)[..., None, :]
 
 
-def moments_of_inertia(positions: Array, masses_amu: Array) -> Array:
+def moments_of_inertia(positions: Floats, masses_amu: Floats) -> Array:
     """Principal moments about the centre of mass, (..., 3) | amu Å² ascending."""
     r = centred(positions, masses_amu)
     outer = np.einsum("i,...ix,...iy->...xy", masses_amu, r, r)
@@ -26,13 +29,13 @@ def moments_of_inertia(positions: Array, masses_amu: Array) -> Array:
     return np.linalg.eigvalsh(trace * np.eye(3) - outer)
 
 
-def is_linear(positions: Array, masses_amu: Array) -> bool:
+def is_linear(positions: Floats, masses_amu: Floats) -> bool:
     """Whether a geometry (n_atoms, 3) | Å has no moment of inertia about one axis."""
     moments = moments_of_inertia(positions, masses_amu)
     return bool(moments[0] < LINEAR_MOMENT_RATIO * moments[2])
 
 
-def normal_modes(hessian: Array, positions: Array, masses_amu: Array) -> tuple[Array, Array]:
+def normal_modes(hessian: Floats, positions: Floats, masses_amu: Floats) -> tuple[Array, Array]:
     """Harmonic wavenumbers (n_modes,) | cm⁻¹ and modes (n_modes, n_atoms, 3); 3N−6 of them, 3N−5 if linear.
 
     M^{−1/2} H M^{−1/2} L_k = λ_k L_k in the space without translations and rotations, ν̃_k = √λ_k/(2πc);
@@ -63,7 +66,7 @@ def normal_modes(hessian: Array, positions: Array, masses_amu: Array) -> tuple[A
     return wavenumbers, modes.reshape(-1, n_atoms, 3)
 
 
-def eckart_frame(positions: Array, reference: Array, masses_amu: Array) -> Array:
+def eckart_frame(positions: Floats, reference: Floats, masses_amu: Floats) -> Array:
     """Rotations (n, 3, 3) into the Eckart frame of `reference`: R_k (r_ki − r_k,centre) is without rotation.
 
     R = argmin Σ_i m_i |R r_i − r⁰_i|², which fulfils Σ_i m_i r⁰_i × (R r_i) = 0; by singular values,

@@ -36,6 +36,8 @@ CAPTIONS = {
     "Shade: standard error over replicas.",
     "raman": "Raman scattering at $temperature_K K, absolute: activity, and Stokes cross-section for a laser "
     "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.",
+    "torsions": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the same "
+    "geometries.",
     "parity": "Predictions against labels on the held-out frames.",
 }
 
@@ -60,6 +62,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
             html_table(pairs(quality)),
             "<h3>Starting structures</h3>" + html_table(quality.get("starts", [])),
         ]
+    parts += _harmonic(results / "harmonic", results / "figures" / "torsions.svg")
     shown_settings = html.escape(json.dumps(settings, indent=2, ensure_ascii=False))
     parts += [
         "<h2>Errors of the model</h2>",
@@ -68,6 +71,21 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         f"<h2>Settings</h2><details><summary>all of them</summary><pre>{shown_settings}</pre></details>",
     ]
     _write_page(report, results.name, parts)
+
+
+def _harmonic(folder: Path, torsions: Path) -> list[str]:
+    """What there is of harmonic modes and torsions; both may be absent."""
+    parts = []
+    comparison, barriers = folder / "comparison.csv", folder / "barriers.csv"
+    if comparison.is_file():
+        parts += [
+            "<h2>Harmonic modes of the model beside those of the labels' method</h2>",
+            html_table(pairs(read_notes(comparison))),
+            f"<details><summary>all modes</summary>{html_table(read_csv(comparison))}</details>",
+        ]
+    if barriers.is_file():
+        parts += ["<h2>Torsions</h2>", _figure(torsions), html_table(read_csv(barriers))]
+    return parts
 
 
 def write_index(reports: Sequence[Path], index: Path) -> None:

@@ -92,6 +92,9 @@ def _molecule(folder: Path) -> str:
             comparison,
             "\n".join(filter(None, [text_table(rows), similarity(comparison)])),
         )
+    harmonic = folder / "harmonic" / "comparison.csv"
+    if harmonic.is_file():
+        add("Harmonic modes, model beside reference", harmonic, text_table(pairs(read_notes(harmonic))))
     add("Seconds", folder / "benchmarks", _seconds(folder / "benchmarks"))
     report = folder / "report.html"
     parts.append(f"Report: {report}") if report.is_file() else absent.append(str(report))

@@ -92,6 +92,19 @@ def test_other_masses_need_no_labels(water, tmp_path):
 
 
 @needs_tblite
+def test_polarizabilities_can_be_computed_anew(water, tmp_path):
+    """With the same method the same derivatives come back, on top of all else in the file."""
+    output = tmp_path / "again.csv"
+    harmonic_reference(water / "reference.npz", output, XTB, polarizability_anew=True)
+    (first, _), (again, notes) = (
+        read_conformers(f.with_suffix(".npz")) for f in (water / "reference", output)
+    )
+    for name, value in vars(first).items():
+        assert getattr(again, name) == pytest.approx(value, abs=1e-6), name
+    assert notes["polarizability"].startswith("GFN2-xTB")
+
+
+@needs_tblite
 def test_a_killed_relaxation_goes_on(tmp_path, monkeypatch):
     """Labels of the steps before are read back: only the missing ones are computed."""
     start = molecule("H2O").positions

@@ -11,13 +11,11 @@ from matplotlib.figure import Figure
 from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.jcamp import MeasuredCurve
-from painn_spectra.spectra.sticks import PANEL_IN, StickTable, draw_sticks
+from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, draw_sticks, magnification
 
 Row = Mapping[str, str]
 AXIS_LABEL = "wavenumber (cm⁻¹)"
 MIN_LABEL_GAP_CM = 60.0  # of two band labels, for 7 pt digits standing upright
-FINGERPRINT_CM = 2000.0
-MAGNIFICATIONS = (100, 50, 20, 10, 5)
 
 
 def draw_infrared(
@@ -117,8 +115,7 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
     low = (nu < FINGERPRINT_CM) & (nu >= nu[0] + 100.0)  # a rotor's lowest wavenumbers are not the point
     if low.all() or not low.any():
         return
-    room = 0.7 * np.nanmax(density) / np.nanmax(density[low])
-    factor = next((factor for factor in MAGNIFICATIONS if factor <= room), None)
+    factor = magnification(float(np.nanmax(density)), float(np.nanmax(density[low])))
     if factor:
         enlarged = factor * density[low]
         axis.plot(nu[low], enlarged, color="0.5", linewidth=0.8)

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 FORMAT_VERSION = 1
 HEADING = [
-    "conformer", "mirror_images", "energy_eV", "classical_weight", "quantum_weight", "mode",
+    "conformer", "mirror_images", "relative_energy_meV", "classical_weight", "quantum_weight", "mode",
     "wavenumber_cm-1", "ir_km_mol-1", "isotropic_A4_amu-1", "anisotropic_A4_amu-1", "activity_A4_amu-1",
     "depolarisation_ratio",
 ]  # fmt: skip
@@ -120,8 +120,9 @@ def write_harmonic(
         weigh(c.positions, c.energies_eV, wavenumbers, symmetry, masses_amu, temperature_K)
         for weigh in (classical_weights, quantum_weights)
     )
+    above = 1e3 * (c.energies_eV - c.energies_eV.min())  # (n_conformers,) | meV
     rows = [
-        [i, int(c.mirror_images[i]), float(c.energies_eV[i]), classical[i], quantum[i], k + 1, *values]
+        [i, int(c.mirror_images[i]), above[i], classical[i], quantum[i], k + 1, *values]
         for i, s in enumerate(spectra)
         for k, values in enumerate(
             zip(

@@ -1,0 +1,96 @@
+"""The model's harmonic stage on toy molecules that are known in closed form."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.data import atomic_masses
+from ase.io import read, write
+from toy_potentials import GEOMETRIES, Toy, load_toy
+
+from painn_spectra.harmonic_model import harmonic_model
+from painn_spectra.normal_modes import normal_modes
+from painn_spectra.spectra.harmonic import read_conformers, read_sticks
+from painn_spectra.spectra.sticks import draw_sticks, read_tables, short_level
+
+pytestmark = pytest.mark.physics
+
+
+def run(folder, name, isotopes=None):
+    """The stage on three shaken geometries of a toy."""
+    symbols, geometry = GEOMETRIES[name]
+    rng = np.random.default_rng(1)
+    shaken = [Atoms(symbols, geometry + 0.03 * rng.normal(size=(len(geometry), 3))) for _ in range(3)]
+    write(folder / "dataset.extxyz", shaken)
+    (folder / "model.pt").write_text(json.dumps({"name": name}), encoding="utf-8")
+    paths = [folder / file for file in ("model.pt", "dataset.extxyz", "model.csv", "conformers.extxyz")]
+    harmonic_model(*paths, isotopes=isotopes, load=load_toy)
+    return read_conformers(folder / "model.npz")[0], read_sticks(folder / "model.csv")[1]
+
+
+@pytest.fixture(scope="module")
+def peroxide(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("peroxide")
+    return folder, *run(folder, "peroxide")
+
+
+def test_the_hessian_is_that_of_automatic_differentiation(peroxide):
+    """Wavenumbers within 0.5 cm⁻¹ of those of ∂²E/∂r∂r by autograd."""
+    _, found, rows = peroxide
+    toy, r = Toy("peroxide"), torch.as_tensor(found.positions[0])
+    exact = torch.autograd.functional.hessian(lambda x: toy.energy(x.reshape(1, 4, 3)).sum(), r.flatten())
+    expected, _ = normal_modes(exact.numpy(), found.positions[0], atomic_masses[found.numbers])
+    assert [row["wavenumber_cm-1"] for row in rows] == pytest.approx(expected, abs=0.5)
+
+
+def test_mirror_images_are_one_conformer_of_the_model(peroxide):
+    """Both twists of peroxide are minima; the table has one, counted twice."""
+    folder, found, _ = peroxide
+    assert len(found.positions) == 1 and found.mirror_images[0] == 2 and found.symmetry_numbers[0] == 2
+    starts = read(folder / "conformers.extxyz", index=":")
+    assert len(starts) == 1 and starts[0].positions == pytest.approx(found.positions[0], abs=1e-7)
+
+
+def test_the_dipole_derivative_of_fixed_charges_is_the_charges(peroxide):
+    """∂μ_x/∂r_iy = q_i δ_xy; the toy's charges are −0.3 e and 0.3 e."""
+    _, found, _ = peroxide
+    expected = np.einsum("i,xy->xiy", [-0.3, -0.3, 0.3, 0.3], np.eye(3))
+    assert found.dipole_derivatives[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_heavier_atoms_vibrate_more_slowly(peroxide, tmp_path):
+    _, _, light = peroxide
+    _, heavy = run(tmp_path, "peroxide", isotopes={2: 2.014})
+    assert all(h["wavenumber_cm-1"] < x["wavenumber_cm-1"] for h, x in zip(heavy, light, strict=True))
+
+
+def test_a_linear_molecule_has_its_fourth_mode(tmp_path):
+    _, rows = run(tmp_path, "carbon dioxide")
+    assert [row["mode"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["wavenumber_cm-1"] == pytest.approx(rows[1]["wavenumber_cm-1"], rel=1e-4)
+
+
+def test_sticks_are_weighted_and_the_models_point_down(peroxide, tmp_path):
+    import matplotlib.pyplot as plt
+
+    folder, _, rows = peroxide
+    text = (folder / "model.csv").read_text(encoding="utf-8")
+    reference = tmp_path / "reference.csv"
+    reference.write_text(
+        text.replace("PaiNN, model", "RKS PBE0/def2-TZVP RI grid3, polarizability def2-TZVPD,")
+    )
+    tables = read_tables([folder / "model.csv", reference])
+    assert [table.label for table in tables] == ["PBE0/def2-TZVP, α: def2-TZVPD", "PaiNN"]
+    assert tables[0].heights["ir"] == pytest.approx([row["ir_km_mol-1"] for row in rows])  # one conformer
+    figure, axis = plt.subplots()
+    draw_sticks(axis, tables, "ir", np.array([100.0, 9000.0]))
+    low, high = axis.get_ylim()
+    assert low == pytest.approx(-high)
+    plt.close(figure)
+
+
+def test_levels_of_theory_in_few_words():
+    assert short_level("GFN2-xTB, tblite 0.4.0") == "GFN2-xTB"
+    assert short_level("UKS B3LYP-D4/def2-SVP RI grid3 (response grid1), PySCF 2.9") == "B3LYP-D4/def2-SVP"
