@@ -83,7 +83,7 @@ def band_origin(
 ) -> tuple[float, float]:
     """Centroid of a band in the Eckart frame and its jackknife standard error, cm⁻¹.
 
-    Of what rises above a twentieth of the maximum: the wings of a finite run would pull it to the farther border.
+    Of what rises above a twentieth of the maximum: a finite run's wings would pull it to the farther border.
     densities: (n_replicas, n_wavenumbers).
     """
     inside = (wavenumber_cm >= lower_cm) & (wavenumber_cm <= upper_cm)
