@@ -199,10 +199,10 @@ def test_narrowest_range_is_written(trajectory):
 
 
 def test_nothing_is_written_when_the_last_computation_fails(trajectory, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("bands")
 
-    monkeypatch.setattr(spectrum, "depolarisation", fail)
+    monkeypatch.setattr(spectrum, "band_rows", fail)
     with pytest.raises(RuntimeError, match="bands"):
         run(trajectory)
     assert not (trajectory.parent / "out").exists()
