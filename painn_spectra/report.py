@@ -12,7 +12,7 @@ from typing import Any
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
-from painn_spectra.summary import dynamics_folders
+from painn_spectra.summary import dynamics_folders, effort
 from painn_spectra.tables import html_table, pairs, read_csv, read_notes, read_object
 
 PAGE = Template("""<!doctype html>
@@ -52,6 +52,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
             _figure(figures / "ir.svg", read_notes(folder / "ir.csv")),
             _figure(figures / "raman.svg", read_notes(folder / "raman.csv")),
             "<h3>Bands</h3>" + html_table(read_csv(folder / "bands.csv")),
+            "<h3>Errors and effort</h3>" + html_table(pairs(effort(folder / "bands.csv"))),
             "<h3>Comparison with experiment</h3>",
             html_table(read_csv(folder / "comparison.csv")),
             html_table(pairs(read_notes(folder / "comparison.csv"))),

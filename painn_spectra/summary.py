@@ -10,8 +10,9 @@ from painn_spectra.tables import columns, pairs, read_csv, read_notes, read_obje
 ERROR_COLUMNS = ("property", "unit", "mae", "baseline_mae", "rmse", "n")
 BAND_COLUMNS = (
     "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "area", "area_standard_error",
-    "area_unit", "depolarisation_ratio",
+    "area_unit", "area_relative_error", "replicas_for_5_percent", "depolarisation_ratio",
 )  # fmt: skip
+EFFORT = ("dynamics_so_far", "to_halve_the_errors")  # notes of bands.csv
 COMPARISON_COLUMNS = (
     "spectrum", "assignment", "published_cm-1", "computed_cm-1", "published_area", "computed_area",
     "computed_area_standard_error", "area_unit",
@@ -52,6 +53,11 @@ def similarity(comparison: Path) -> str:
     return text_table(pairs(notes))
 
 
+def effort(bands: Path) -> dict[str, str]:
+    """How much dynamics stands behind bands.csv, and how much would halve its errors."""
+    return {key: word for key, word in read_notes(bands).items() if key in EFFORT}
+
+
 def _is_molecule(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("dataset.extxyz", "logs", "evaluation", "model"))
 
@@ -78,7 +84,8 @@ def _molecule(folder: Path) -> str:
             kind / name for name in ("dynamics.json", "bands.csv", "comparison.csv")
         )
         add(f"Dynamics, {kind.name}", quality, text_table(pairs(read_object(quality))))
-        add(f"Bands, {kind.name}", bands, text_table(columns(read_csv(bands), BAND_COLUMNS)))
+        tables = [text_table(columns(read_csv(bands), BAND_COLUMNS)), text_table(pairs(effort(bands)))]
+        add(f"Bands, {kind.name}", bands, "\n".join(filter(None, tables)))
         rows = columns(read_csv(comparison), COMPARISON_COLUMNS)
         add(
             "Beside experiment",

@@ -34,7 +34,7 @@ def find_starts(
     """Conformers and their share of the replicas, as JSON-able data.
 
     frames: (n_frames, n_atoms, 3) | Å, labelled geometries of one composition. Returns
-    {"conformers": [{"positions", "energy_eV", "wavenumbers_cm", "symmetry_number", "weight"}],
+    {"conformers": [{"positions", "energy_eV", "wavenumbers_cm", "modes", "symmetry_number", "weight"}],
     "replicas": [conformer of each replica]}.
     """
     on = surface(potential, numbers)
@@ -53,12 +53,14 @@ def find_starts(
     _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
     unique = unique_geometries(both, energies, kinds)
     minima, energies = both[unique], energies[unique]
-    modes = [normal_modes(hessian(on, r), r, masses_amu)[0] for r in minima]
+    vibrations = [normal_modes(hessian(on, r), r, masses_amu) for r in minima]
+    modes = [wavenumbers for wavenumbers, _ in vibrations]
 
     true_minimum = np.array([bool((nu > 0).all()) for nu in modes])
     if true_minimum.any():  # a saddle point is no conformer
         chosen = np.flatnonzero(true_minimum)
         minima, energies, modes = minima[chosen], energies[chosen], [modes[i] for i in chosen]
+        vibrations = [vibrations[i] for i in chosen]
     symmetry = [len(matching_orders(r, r, kinds)) for r in minima]
     weights = classical_weights(minima, energies, modes, symmetry, masses_amu, temperature_K)
     conformers = [
@@ -67,9 +69,12 @@ def find_starts(
             "weight": float(weight),
             "symmetry_number": number,
             "wavenumbers_cm": [round(float(nu), 2) for nu in nus],
+            "modes": shapes.round(7).tolist(),
             "positions": r.tolist(),
         }
-        for energy, weight, number, nus, r in zip(energies, weights, symmetry, modes, minima, strict=True)
+        for energy, weight, number, (nus, shapes), r in zip(
+            energies, weights, symmetry, vibrations, minima, strict=True
+        )
     ]
     return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
 

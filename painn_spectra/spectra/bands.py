@@ -1,4 +1,4 @@
-"""Bands of a mean spectrum, with the standard error of their areas over replicas."""
+"""Bands of a mean spectrum: where they are, and their areas, positions and polarisation over replicas."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -6,15 +6,15 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
-from scipy.stats import t as student_t
 
-from painn_spectra.spectra.correlation import Array
-from painn_spectra.spectra.raman import depolarisation_ratio
+from painn_spectra.spectra.intervals import Array, Estimate, ratio_of_means
 
 RELATIVE_PROMINENCE = 0.01  # of the strongest point
 SIGNIFICANT_PROMINENCE = 2.0  # standard errors
 CONTOUR_SIGMA_CM = 8.0  # the P, Q and R branches of a rotating molecule are one band
 BORDER_FRACTION = 0.001  # a band ends at this fraction of its peak: a finite run's lines have 1/ν̃² wings
+MOST_DEPOLARISED = 0.75
+MISSING = Estimate(np.nan, np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,9 @@ class Band:
     lower_cm: float
     upper_cm: float
     peak_cm: float
-    centroid_cm: float
-    centroid_standard_error_cm: float
+    centroid: Estimate
     fwhm_cm: float
-    area: float
-    area_standard_error: float
-    area_low: float  # 95 %
-    area_high: float
+    area: Estimate
 
 
 def standard_error(samples: Array) -> Array:
@@ -65,31 +61,25 @@ def band_areas(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm
     return densities @ bin_overlap(wavenumber_cm, lower_cm, upper_cm)
 
 
-def band_integral(
-    wavenumber_cm: Array, per_replica_density: Array, lower_cm: float, upper_cm: float
-) -> tuple[float, float]:
-    """Area of a band and its standard error over replicas."""
-    areas = band_areas(wavenumber_cm, per_replica_density, lower_cm, upper_cm)
-    return float(np.mean(areas)), float(standard_error(areas))
+def band_integral(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float) -> Estimate:
+    """Area of a band over replicas. densities: (n_replicas, n)"""
+    area = ratio_of_means(band_areas(wavenumber_cm, densities, lower_cm, upper_cm))
+    return Estimate(area.value, area.standard_error, np.maximum(area.low, 0.0), area.high)
 
 
-def band_centroid(
-    wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float
-) -> tuple[float, float]:
-    """∫ν̃S dν̃/∫S dν̃ of the mean spectrum and its jackknife standard error, cm⁻¹."""
+def band_centroid(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float) -> Estimate:
+    """∫ν̃S dν̃/∫S dν̃ of the mean spectrum, cm⁻¹. densities: (n_replicas, n)"""
     overlap = bin_overlap(wavenumber_cm, lower_cm, upper_cm)
-    areas, moments = densities @ overlap, densities @ (overlap * wavenumber_cm)
-    left_out = leave_one_out(moments) / leave_one_out(areas)
-    return float(np.sum(moments) / np.sum(areas)), jackknife_standard_error(left_out)
+    middle = (lower_cm + upper_cm) / 2  # counted from here, an area's error is not taken for a position's
+    centroid = ratio_of_means(densities @ (overlap * (wavenumber_cm - middle)), densities @ overlap)
+    value, error, low, high = centroid
+    return Estimate(middle + value, error, middle + low, middle + high)
 
 
 def find_bands(wavenumber_cm: Array, densities: Array) -> list[Band]:
     """Peaks that stand out of the mean spectrum and of its noise, bordered by the minima between them.
 
     Sought on the rotational contour's scale, where the noise of single points has averaged out.
-
-    A positive area spread over replicas is closer to log-normal than to normal, hence the interval
-    area · exp(±t s/area), t from Student with n−1 degrees of freedom.
     """
     mean = np.mean(densities, axis=0)  # (n_wavenumbers,)
     spacing_cm = wavenumber_cm[1] - wavenumber_cm[0]
@@ -107,27 +97,28 @@ def find_bands(wavenumber_cm: Array, densities: Array) -> list[Band]:
         peak = int(reach[np.argmax(mean[reach])])
         first, last = _extent(mean, peak, first, last, BORDER_FRACTION * mean[peak])
         lower, upper = float(wavenumber_cm[first]), float(wavenumber_cm[last])
-        area, error = band_integral(wavenumber_cm, densities, lower, upper)
-        centroid, centroid_error = band_centroid(wavenumber_cm, densities, lower, upper)
-        spread = np.exp(student_t.ppf(0.975, len(densities) - 1) * error / area)  # NaN for one replica
         bands.append(
-            Band(lower, upper, float(wavenumber_cm[peak]), centroid, centroid_error,
-                 _fwhm(wavenumber_cm, mean, peak, first, last),
-                 area, error, float(area / spread), float(area * spread))
-        )  # fmt: skip
+            Band(
+                lower_cm=lower,
+                upper_cm=upper,
+                peak_cm=float(wavenumber_cm[peak]),
+                centroid=band_centroid(wavenumber_cm, densities, lower, upper),
+                fwhm_cm=_fwhm(wavenumber_cm, mean, peak, first, last),
+                area=band_integral(wavenumber_cm, densities, lower, upper),
+            )
+        )
     return bands
 
 
 def depolarisation(
     wavenumber_cm: Array, isotropic: Array, anisotropic: Array, lower_cm: float, upper_cm: float
-) -> tuple[float, float]:
-    """ρ_p of a band from its integrals, and its jackknife standard error."""
+) -> Estimate:
+    """ρ_p = 3γ'²/(45β'² + 4γ'²) of band integrals 45β'² and 7γ'², between 0 and 3/4."""
     iso = band_areas(wavenumber_cm, isotropic, lower_cm, upper_cm)
     aniso = band_areas(wavenumber_cm, anisotropic, lower_cm, upper_cm)
-    ratio = depolarisation_ratio(np.mean(iso, keepdims=True), np.mean(aniso, keepdims=True))
-    return float(ratio[0]), jackknife_standard_error(
-        depolarisation_ratio(leave_one_out(iso), leave_one_out(aniso))
-    )
+    ratio = ratio_of_means(3 * aniso, 7 * iso + 4 * aniso)
+    low, high = np.clip([ratio.low, ratio.high], 0.0, MOST_DEPOLARISED)
+    return Estimate(ratio.value, ratio.standard_error, low, high)
 
 
 def _extent(mean: Array, peak: int, first: int, last: int, level: float) -> tuple[int, int]:

@@ -115,8 +115,8 @@ def compare_bands(
         at_edge = not len(maxima) or max(mean[0], mean[-1]) > mean[maxima].max()
         note = "the window's edge is higher: a band outside reaches in" if at_edge else ""
         peak = inside[maxima[np.argmax(mean[maxima])]] if len(maxima) else inside[np.argmax(mean)]
-        area, error = band_integral(wavenumber_cm, density, lower, upper)
-        centroid, centroid_error = band_centroid(wavenumber_cm, density, lower, upper)
+        area, error, *_ = band_integral(wavenumber_cm, density, lower, upper)
+        centroid, centroid_error, *_ = band_centroid(wavenumber_cm, density, lower, upper)
         published_area = float(row["area_km_mol-1"] or "nan")
         if (kind, lower, upper) in seen:
             centroid, centroid_error, area, error = [np.nan] * 4

@@ -8,6 +8,7 @@ from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.normal_modes import centred, eckart_frame, is_linear
 from painn_spectra.spectra.bands import band_centroid
+from painn_spectra.spectra.intervals import Estimate
 from painn_spectra.spectra.series import Array, Series
 
 CORE_FRACTION = 0.05  # of a band's maximum
@@ -78,12 +79,10 @@ def internal_velocities(
     return v + np.cross(spin[:, None], r)
 
 
-def band_origin(
-    wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float
-) -> tuple[float, float]:
-    """Centroid of a band in the Eckart frame and its jackknife standard error, cm⁻¹.
+def band_origin(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float) -> Estimate:
+    """Centroid of a band in the Eckart frame, cm⁻¹.
 
-    Of what rises above a twentieth of the maximum: the wings of a finite run would pull it to the farther border.
+    Of what rises above a twentieth of the maximum: a finite run's wings would pull it to the farther border.
     densities: (n_replicas, n_wavenumbers).
     """
     inside = (wavenumber_cm >= lower_cm) & (wavenumber_cm <= upper_cm)

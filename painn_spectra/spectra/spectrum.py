@@ -10,11 +10,11 @@ import numpy as np
 from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
-from painn_spectra.spectra.bands import depolarisation, find_bands, standard_error
+from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
+from painn_spectra.spectra.bands import standard_error
 from painn_spectra.spectra.csv_files import Metadata, write_table
 from painn_spectra.spectra.infrared import INFRARED_UNIT
 from painn_spectra.spectra.jcamp import write_jcamp
-from painn_spectra.spectra.molecule_frame import band_origin
 from painn_spectra.spectra.power import POWER_UNIT
 from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, GEOMETRIES, stokes_cross_section
 from painn_spectra.spectra.series import Array
@@ -26,12 +26,6 @@ ERROR = "standard_error"
 ACTIVITY_COLUMN = "A4_amu-1_per_cm-1"  # behind isotropic_, anisotropic_, activity_
 SIGNAL_COLUMN = "m2_sr-1_per_cm-1"  # behind the names of GEOMETRIES and photon_counting_
 UNPOLARISED, PHOTONS = "cross_section", "photon_counting"
-BAND_HEADING = [
-    "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1",
-    "eckart_origin_cm-1", "eckart_origin_standard_error_cm-1",
-    "fwhm_cm-1", "area", "area_standard_error", "area_95_low", "area_95_high", "area_unit",
-    "depolarisation_ratio", "depolarisation_standard_error",
-]  # fmt: skip
 
 
 def compute_spectra(
@@ -71,7 +65,7 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    write_table(bands, spectra.metadata, BAND_HEADING, rows)
+    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, HEADING, rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
@@ -122,30 +116,16 @@ def error_column(name: str) -> str:
 
 def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
-    rows = []
+    rows: list[list[object]] = []
+    nu = spectra.wavenumber_cm
     if spectra.infrared is not None:
-        rows += _rows("ir", spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
+        unit = INFRARED_UNIT.partition(" per ")[0]
+        rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
     if spectra.isotropic is not None and spectra.anisotropic is not None:
         parts, turned = (spectra.isotropic, spectra.anisotropic), spectra.eckart_anisotropic
         eckart = None if turned is None else parts[0] + turned
-        rows += _rows("raman", spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
-    return rows
-
-
-def _rows(
-    name: str, nu: Array, densities: Array, eckart: Array | None, parts: tuple[Array, Array] | None = None
-) -> list[list]:
-    unit = (INFRARED_UNIT if parts is None else ACTIVITY_UNIT).partition(" per ")[0]
-    rows = []
-    for band in find_bands(nu, densities):
-        borders = band.lower_cm, band.upper_cm
-        origin = (np.nan, np.nan) if eckart is None else band_origin(nu, eckart, *borders)
-        ratio = (np.nan, np.nan) if parts is None else depolarisation(nu, *parts, *borders)
-        rows.append([
-            name, band.lower_cm, band.upper_cm, band.peak_cm,
-            band.centroid_cm, band.centroid_standard_error_cm, *origin, band.fwhm_cm,
-            band.area, band.area_standard_error, band.area_low, band.area_high, unit, *ratio,
-        ])  # fmt: skip
+        unit = ACTIVITY_UNIT.partition(" per ")[0]
+        rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
     return rows
 
 

@@ -118,8 +118,8 @@ def deviations(trajectory: Path, folder: Path) -> tuple[float, float]:
         (raman["activity_A4_amu-1_per_cm-1"], expected.raman),
     ):
         for mode, centre in enumerate(expected.wavenumber_cm):
-            area, _ = band_integral(nu, density[None], centre - 150, centre + 150)
-            centroid, _ = band_centroid(nu, density[None], centre - 60, centre + 60)
+            area = band_integral(nu, density[None], centre - 150, centre + 150).value
+            centroid = band_centroid(nu, density[None], centre - 60, centre + 60).value
             areas.append(area / (intensity[mode] * share[mode]) - 1)
             positions.append(centroid - centre)
     return float(np.abs(areas).max()), float(np.abs(positions).max())
