@@ -30,6 +30,7 @@ from painn_spectra.spectra.bands import (
 )
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density
+from painn_spectra.spectra.intervals import ratio_of_means
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
@@ -150,8 +151,7 @@ def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.nda
     for band in found:
         window = (band.lower_cm, band.upper_cm)
         one, other = (band_areas(nu, side, *window) for side in (reference, model))
-        ratios = leave_one_out(other) / leave_one_out(one)
-        ratio, error = float(other.mean() / one.mean()), jackknife_standard_error(ratios)
+        ratio, error, *_ = ratio_of_means(other, one)
         inside = bin_overlap(nu, *window)
         moments = [side @ (inside * nu) for side in (reference, model)]
         places = [leave_one_out(m) / leave_one_out(a) for m, a in zip(moments, (one, other), strict=True)]
@@ -162,7 +162,7 @@ def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.nda
         words = f"{name} band at {band.peak_cm:.0f}"
         result += [
             Row("paired dynamics", f"{words}: model − direct (± {shift_error:.1f})", shift, "cm⁻¹"),
-            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", ratio),
+            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", float(ratio)),
         ]
     whole = float(cosine(reference.mean(0), model.mean(0)))
     smallest = min(1.0, len(found) * float(2 * student_t.sf(max(deviations), len(reference) - 1)))
