@@ -66,7 +66,7 @@ MUTATIONS = [
     ),
     Mutation(
         "on-step velocities", "md/state.py", HALF_STEP, "return state.velocities",
-        "test_md.py::NAME",
+        "test_md.py::test_motion_is_that_of_the_run",
     ),
     Mutation(
         "label offset not restored", "model/potential.py",
