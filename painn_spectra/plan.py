@@ -44,7 +44,7 @@ STAGE_VERSION = {
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
-    "spectra": 1,
+    "spectra": 2,
     "compare": 1,
     "report": 1,
 }
