@@ -33,7 +33,7 @@ STAGE_VERSION = {
     "train": 1,
     "evaluate": 1,
     "md": 2,
-    "spectra": 1,
+    "spectra": 2,
     "compare": 1,
     "report": 1,
 }
