@@ -18,6 +18,7 @@ HIGHEST_BAND_CM = 4300.0  # X–H stretches move whatever range is drawn: unders
 MIN_RANGE_FWHM = 10  # a spectrum narrower than this shows the window, not the molecule
 MIN_HIGHEST_CM = 200.0  # below it are rotations
 NM_PER_CM = 1e7
+FEWEST_TO_STOP_BY = 8  # replicas; the error of fewer is little more than a guess
 MIN_PRETRAIN_FRAMES = 20  # a twentieth of them validates
 
 
@@ -178,12 +179,23 @@ class DynamicsSettings(Settings):
     equilibration_ps: Positive = 2.0
     friction_per_ps: Positive = 5.0
     production_ps: Positive = 10.0
+    until_relative_error: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_replicas: Count = 256
     record_interval_steps: Count = 2
     record_motion: bool = True
     checkpoint_interval_ps: Positive = 0.5
     rotation: Literal["kept", "removed"] = "kept"
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _error_can_be_told(self) -> Self:
+        if self.until_relative_error is not None and self.n_replicas < FEWEST_TO_STOP_BY:
+            raise ValueError(
+                f"md.n_replicas = {self.n_replicas} cannot tell an error to stop by, as until_relative_error "
+                f"asks; use at least {FEWEST_TO_STOP_BY}"
+            )
+        return self
 
 
 class SpectraSettings(Settings):
@@ -192,6 +204,7 @@ class SpectraSettings(Settings):
     fwhm_cm: Positive = 10.0
     window: Literal["gaussian", "hann"] = "gaussian"
     rotation: Literal["kept", "removed"] = "kept"
+    control_variates: bool = True
     laser_nm: Positive = 532.0
     min_wavenumber_cm: NonNegative = 100.0
     max_wavenumber_cm: Positive = 4000.0

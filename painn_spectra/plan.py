@@ -7,11 +7,10 @@ what follows them, and nothing else.
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from painn_spectra import keys
 from painn_spectra.config import (
     Config,
     Count,
@@ -64,7 +63,7 @@ class LabelStage(Settings):
     method: Method = Method()
     charge: int = 0
     multiplicity: Count = 1
-    properties: Annotated[tuple[Property, ...], Field(min_length=1)] = keys.PROPERTIES
+    properties: Annotated[tuple[Property, ...], Field(min_length=1)] = get_args(Property)
     chunk: int = Field(0, ge=0)
     chunk_frames: Count = CHUNK_FRAMES
 

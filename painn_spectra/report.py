@@ -36,8 +36,8 @@ CAPTIONS = {
     "Shade: standard error over replicas.",
     "raman": "Raman scattering at $temperature_K K, absolute: activity, and Stokes cross-section for a laser "
     "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.",
-    "torsions": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the same "
-    "geometries.",
+    "torsions": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the "
+    "same geometries.",
     "parity": "Predictions against labels on the held-out frames.",
 }
 

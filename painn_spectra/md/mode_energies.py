@@ -15,6 +15,7 @@ from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+ALIKE_CM = 200.0  # modes of two conformers this far apart are not alike, whatever moves in them
 ENERGY_INTERVAL_FS = 4.0  # between the samples that are averaged; energies change over much longer times
 
 
@@ -101,8 +102,8 @@ def matched_modes(
     masses_amu: Array,
     from_first: tuple[Array, Integers, Integers] | None,
 ) -> tuple[Array, Array]:
-    """Modes (n_conformers, n_modes, n_atoms, 3) in the order of the first conformer's most like them, and their
-    mean wavenumbers (n_modes,) | cm⁻¹.
+    """Modes (n_conformers, n_modes, n_atoms, 3) in the order of the first conformer's most like them, and
+    their mean wavenumbers (n_modes,) | cm⁻¹.
 
     Like modes of different conformers then share a number; another order would be as right, only less useful.
     """
@@ -116,6 +117,7 @@ def matched_modes(
         turn = eckart_frame(minima[number][order][None], minima[0], masses_amu)[0]
         turned = np.einsum("xy,kay->kax", turn, modes[number][:, order])
         overlap = np.einsum("jax,kax->jk", modes[0], turned) ** 2
-        _, like = linear_sum_assignment(-overlap)
+        apart = (wavenumbers[0][:, None] - wavenumbers[number]) / ALIKE_CM
+        _, like = linear_sum_assignment(apart**2 - overlap)
         modes[number], wavenumbers[number] = modes[number][like], wavenumbers[number][like]
     return modes, wavenumbers.mean(0)

@@ -19,10 +19,12 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.limits import check_fastest_vibration
+from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
+from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.device import pick_device
@@ -33,7 +35,9 @@ from painn_spectra.progress import Progress
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-WITHOUT_INFLUENCE = {"production_ps", "checkpoint_interval_ps", "device"}  # on the samples' values
+WITHOUT_INFLUENCE = {  # on the samples' values
+    "production_ps", "checkpoint_interval_ps", "device", "until_relative_error", "max_replicas",
+}  # fmt: skip
 
 
 def run_dynamics(
@@ -89,11 +93,7 @@ def run_dynamics(
             write_json(starts_file, found)
         starts = json.loads(starts_file.read_text(encoding="utf-8"))
         check_fastest_vibration(settings, starts["conformers"])
-        blocks = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device)
         plan = lengths(settings)
-        n_workers = min(threads or torch.get_num_threads(), len(blocks))
-        run_with_progress(blocks, plan, model, load, n_workers, f"{molecule} {dynamics}")
-
         attributes: dict[str, Any] = {
             "format_version": keys.TRAJECTORY_VERSION,
             "molecule": molecule,
@@ -104,11 +104,33 @@ def run_dynamics(
             "sparse_stride": plan.sparse_stride,
             "numbers": numbers,
             "masses_amu": masses,
-            "degrees_of_freedom": blocks[0].degrees_of_freedom,
-            "starts": json.dumps(starts),
             "settings": settings.model_dump_json(),
         }
-        join(trajectory, [block.folder for block in blocks], plan.samples, plan.sparse_stride, attributes)
+        blocks: list[Block] = []
+        error, wanted = None, settings.n_replicas
+        while True:  # once, or until the errors are small enough: a rerun passes through the same numbers
+            done = sum(len(block.replicas) for block in blocks)
+            if wanted > len(starts["replicas"]):
+                weights = np.array([conformer["weight"] for conformer in starts["conformers"]])
+                further = further_conformers(weights, settings.n_replicas, wanted, settings.seed)
+                starts["replicas"] = starts["replicas"][: settings.n_replicas] + further
+            everyone = range(done, wanted)
+            new = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device, everyone)
+            n_workers = min(threads or torch.get_num_threads(), len(new))
+            run_with_progress(new, plan, model, load, n_workers, f"{molecule} {dynamics}")
+            blocks += new
+            attributes["degrees_of_freedom"] = blocks[0].degrees_of_freedom
+            attributes["starts"] = json.dumps(starts)
+            folders = [block.folder for block in blocks]
+            join(trajectory, folders, plan.samples, plan.sparse_stride, attributes, add_mode_energies)
+            if settings.until_relative_error is None:
+                break
+            error = largest_area_error(trajectory)
+            wanted = next_count(
+                len(starts["replicas"]), error, settings.until_relative_error, settings.max_replicas
+            )
+            if wanted == len(starts["replicas"]):
+                break
         ends = [end for block in blocks for end in segment_attributes(block.folder)]
         result = {
             "molecule": molecule,
@@ -116,6 +138,11 @@ def run_dynamics(
             "temperature_K": temperature_K,
             "timestep_fs": settings.timestep_fs,
             "rotation": settings.rotation,
+            **(
+                {}
+                if error is None
+                else {"largest_relative_area_error": error if np.isfinite(error) else None}
+            ),
             **trajectory_statistics(trajectory),
             # one core, one step of all replicas; earlier, interrupted runs count
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
@@ -132,11 +159,11 @@ def split_into_blocks(
     settings: DynamicsSettings,
     temperature_K: float,
     device: str,
+    everyone: range,
 ) -> list[Block]:
-    """The replicas in blocks, each with a folder of its own: a few per core, all of them on a GPU."""
+    """The replicas `everyone` in blocks, each with a folder of its own: a few per core, all on a GPU."""
     geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
     linear = is_linear(geometries[0], masses_amu)
-    everyone = range(settings.n_replicas)
     size = BLOCK_REPLICAS if device == "cpu" else len(everyone)
     return [
         Block(

@@ -4,7 +4,7 @@ A run may be killed at any moment: a segment is whole or absent, and the last wh
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,17 @@ def segment_attributes(folder: Path) -> list[tuple[int, float]]:
 
 
 def join(
-    path: Path, blocks: Sequence[Path], n_samples: int, sparse_stride: int, attributes: dict[str, Any]
+    path: Path,
+    blocks: Sequence[Path],
+    n_samples: int,
+    sparse_stride: int,
+    attributes: dict[str, Any],
+    finish: Callable[[h5py.File], None] | None = None,
 ) -> None:
-    """Stream the first `n_samples` samples of all blocks, replica after replica, into trajectory.h5."""
+    """Stream the first `n_samples` samples of all blocks, replica after replica, into trajectory.h5.
+
+    finish: adds what is computed from the whole.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     n_replicas = []
     for folder in blocks:
@@ -134,3 +142,5 @@ def join(
                     used = values[:, : max(0, file[name].shape[1] - start)]
                     file[name][row : row + n, start : start + used.shape[1]] = used
             row += n
+        if finish is not None:
+            finish(file)

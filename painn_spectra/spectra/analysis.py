@@ -9,6 +9,7 @@ from painn_spectra import __version__, keys
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.progress import Progress
+from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.csv_files import Metadata
 from painn_spectra.spectra.infrared import infrared_density
@@ -71,6 +72,13 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     densities = {name: np.array(rows) for name, rows in found.items()}
     if settings.rotation == "removed":
         densities |= {n: densities[f"eckart_{n}"] for n in ("infrared", "anisotropic") if n in densities}
+    controlled = settings.control_variates and series.controls is not None
+    if controlled and series.n_replicas >= FEWEST_REPLICAS:
+        assert series.controls is not None
+        densities |= {
+            name: adjusted(densities[name], *series.controls, estimator.wavenumber_cm)
+            for name in DENSITIES if name in densities
+        }  # fmt: skip
     power = densities.get("power")
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
@@ -133,7 +141,14 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
         "method": f"{series.dynamics} molecular dynamics, Fourier transform of autocorrelations",
         "corrections": f"central differences divided by (sin x/x)^2; {verlet}; "
         "classical correlation with harmonic quantum correction; wavenumbers not scaled",
+        "control_variates": _controls_note(series, settings),
         "error": "standard error over replicas (sampling only)" if series.n_replicas > 1
         else "none: parts of one series share its mode energies, only independent replicas tell the error",
         "program": f"painn-spectra {__version__}",
     }  # fmt: skip
+
+
+def _controls_note(series: Series, settings: SpectraSettings) -> str:
+    if not settings.control_variates or series.controls is None or series.n_replicas < FEWEST_REPLICAS:
+        return "none"
+    return f"kinetic energies of {series.controls[0].shape[1]} normal modes"

@@ -13,8 +13,8 @@ def adjusted(densities: Array, excess: Array, mode_cm: Array, wavenumber_cm: Arr
     """S'_r(ν̃) = S_r(ν̃) − Σ_k β_k^{(−r)}(ν̃) C_rk: the same mean over all thermal starts, less spread.
 
     β^{(−r)} is the ridge regression of S on C over all replicas but r,
-    (Σ_s d_s d_sᵀ + n Λ)⁻¹ Σ_s d_s S_s, d = C − C̄, Λ_k(ν̃) = λ (1 + (ν̃ − ν̃_k)²/w²)². As replica r takes no part in
-    it and ⟨C_r⟩ = 0, ⟨S'_r⟩ = ⟨S_r⟩ whatever β is. Linear in S: areas and moments are adjusted likewise.
+    (Σ_s d_s d_sᵀ + n Λ)⁻¹ Σ_s d_s S_s, d = C − C̄, Λ_k(ν̃) = λ (1 + (ν̃ − ν̃_k)²/w²)². As replica r takes no
+    part in it and ⟨C_r⟩ = 0, ⟨S'_r⟩ = ⟨S_r⟩ whatever β is. Areas and moments are adjusted likewise.
 
     | symbol | variable | unit |
     | S | densities | (n_replicas, n_wavenumbers), [any] |

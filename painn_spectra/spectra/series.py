@@ -48,6 +48,7 @@ class Series:
     advice: str = "mend the file"  # where a number is not finite
     masses_amu: Array | None = None  # (n_atoms,) | amu
     references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
+    controls: tuple[Array, Array] | None = None  # MODE_ENERGY_EXCESS of `keys`, and its modes' cm⁻¹
 
     @property
     def length_fs(self) -> float:
@@ -166,4 +167,15 @@ def joined(parts: Sequence[Series]) -> Series:
     quantities = {name: (shape, reader(name)) for name, (shape, _) in first.quantities.items()}
     known = [part.references for part in parts if part.references is not None]
     references = np.concatenate(known) if len(known) == len(parts) else None
-    return dataclasses.replace(first, n_replicas=len(owners), quantities=quantities, references=references)
+    return dataclasses.replace(
+        first, n_replicas=len(owners), quantities=quantities, references=references,
+        controls=_joined_controls([part.controls for part in parts]),
+    )  # fmt: skip
+
+
+def _joined_controls(found: Sequence[tuple[Array, Array] | None]) -> tuple[Array, Array] | None:
+    """Those of all replicas, where all files count the same modes."""
+    known = [controls for controls in found if controls is not None]
+    if len(known) < len(found) or any(not np.array_equal(known[0][1], other[1]) for other in known):
+        return None
+    return np.concatenate([excess for excess, _ in known]), known[0][1]

@@ -65,7 +65,8 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, HEADING, rows)
+    effort = effort_note(int(spectra.metadata["n_replicas"]), float(spectra.metadata["length_ps"]))
+    write_table(bands, {**spectra.metadata, **effort}, HEADING, rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
@@ -117,7 +118,6 @@ def error_column(name: str) -> str:
 def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
     rows: list[list[object]] = []
-    nu = spectra.wavenumber_cm
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
         rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)

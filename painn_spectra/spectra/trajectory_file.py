@@ -51,6 +51,7 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
             advice=BROKE, masses_amu=file.attrs.get("masses_amu"), references=_references(file, n_replicas),
+            controls=_controls(file, n_replicas),
         )  # fmt: skip
 
 
@@ -65,6 +66,14 @@ def _references(file: h5py.File, n_replicas: int) -> np.ndarray | None:
     if not conformers or len(replicas or ()) != n_replicas:
         return None
     return np.array([conformers[i]["positions"] for i in replicas])
+
+
+def _controls(file: h5py.File, n_replicas: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Excess kinetic energies of the modes and their wavenumbers, where the dynamics wrote them."""
+    data = file.get(keys.MODE_ENERGY_EXCESS)
+    if data is None or data.shape[0] != n_replicas or not np.isfinite(data[:]).all():
+        return None
+    return data[:], np.asarray(data.attrs["wavenumbers_cm"])
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
