@@ -27,6 +27,7 @@ HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples)
 SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, float32, each `sparse_stride`-th
 HALF_STEP_VELOCITIES = "half_step_velocities"  # (n_replicas, n_samples, n_atoms, 3) | Å/fs, float32
 # v(t + Δt/2), with md.record_motion only, which also records positions at every sample
+MODE_ENERGY_EXCESS = "mode_energy_excess"  # (n_replicas, n_modes) | 1, mean zero; attribute wavenumbers_cm
 
 # trajectory.h5: attributes
 TRAJECTORY_VERSION = 2  # 2: half-step velocities, if recorded

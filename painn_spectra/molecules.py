@@ -155,6 +155,7 @@ def _from_file(text: str, charge: int, multiplicity: int) -> Structure:
     try:
         with np.errstate(all="ignore"):
             atoms = read(text, index=0, format="extxyz")
+            assert isinstance(atoms, Atoms)
     except KeyError as error:
         raise InputError(f"structure = {text}: {error} is no element; correct the first column") from None
     except Exception as error:

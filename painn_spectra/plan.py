@@ -44,7 +44,7 @@ STAGE_VERSION = {
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
-    "spectra": 1,
+    "spectra": 2,
     "compare": 1,
     "report": 1,
 }
@@ -55,6 +55,8 @@ BLOCK_REPLICAS = 8
 # frames of one labelling job
 CHUNK_FRAMES = 25
 
+Property = Literal["energy", "forces", "dipole", "polarizability"]
+
 
 class LabelStage(Settings):
     """Settings of `painn-spectra label`: one chunk of a set of geometries."""
@@ -62,7 +64,7 @@ class LabelStage(Settings):
     method: Method = Method()
     charge: int = 0
     multiplicity: Count = 1
-    properties: Annotated[tuple[Literal[keys.PROPERTIES], ...], Field(min_length=1)] = keys.PROPERTIES
+    properties: Annotated[tuple[Property, ...], Field(min_length=1)] = keys.PROPERTIES
     chunk: int = Field(0, ge=0)
     chunk_frames: Count = CHUNK_FRAMES
 

@@ -38,10 +38,10 @@ FEW = SamplingSettings(n_embeddings=12)
 @needs_xtb
 @pytest.mark.parametrize(
     ("smiles", "n_conformers"),
-    [("O", 1), ("CO", 1), ("CCO", 3), ("CCCC", 3), ("OO", 2), ("C[C@H](F)Cl", 1)],
+    [("O", 1), ("CO", 1), ("CCO", 3), ("CCCC", 3), ("C[C@H](F)Cl", 1)],
 )
 def test_conformers_are_those_that_chemistry_counts(smiles, n_conformers):
-    """Ethanol and butane: anti and two mirror images gauche; peroxide: two helices; an enantiomer: itself."""
+    """Ethanol and butane: anti and two mirror images gauche; with a stereo centre: no mirror image."""
     found, method = conformers(read_structure(smiles), 0, 1, FEW)
     assert (len(found), method) == (n_conformers, "GFN2-xTB")
     assert sum(conformer["weight"] for conformer in found) == pytest.approx(1)
@@ -154,6 +154,11 @@ def test_reacted_frames_are_told_from_vibrating_ones():
     frames[3, hydroxyl] = r[carbon] + [0.0, 0.0, 1.1]  # gone to a carbon
     frames[4, 0, 0] = np.nan
     assert intact(numbers, r, frames).tolist() == [True, True, False, False, False]
+    # hydrogen forms from water with both O-H bonds still whole
+    angles = np.radians([104.5, 80.0, 38.0])[:, None, None]
+    h = 0.97 * np.concatenate([np.cos(angles / 2), np.sin(angles / 2), 0 * angles], axis=2)
+    waters = np.concatenate([0 * h, h, h * [1, -1, 1]], axis=1)
+    assert intact(np.array([8, 1, 1]), waters[0], waters).tolist() == [True, True, False]
 
 
 def test_no_reacted_frame_is_written(tmp_path, capsys):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
+from painn_spectra.dataset import read_frames, read_split
 from painn_spectra.tables import read_csv
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +28,10 @@ STUB = r"""#!/bin/sh
 # Makes what a stage would make: every path it is given, and the files beside them.
 stage=$1; shift
 case "$*" in *--settings*) shift 2;; esac
+[ "$1" = --store ] && shift 2
 case $stage in
-    spectra) touch "$(dirname "$1")/ir.jdx" "$(dirname "$1")/raman.jdx" ;;
+    spectra) for name in ir.jdx raman.jdx ir.json raman.json power.csv; do
+        touch "$(dirname "$1")/$name"; done ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;
     evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
@@ -195,6 +198,47 @@ def test_a_target_is_a_noun_and_stops_at_its_stage(edited):
     assert edited.jobs("evaluate", "md", "spectra") == {"compute_spectra a", "compute_spectra b", "spectra"}
 
 
+FROM_NOTHING = {f"{rule} a" for rule in ("find_conformers", "sample_geometries", "label_chunk")}
+ROUND = {f"{rule} a" for rule in ("gather_round", "train_round", "sample_model", "label_chunk")}
+BEFORE_ROUND = {"label_pretraining a", "pretrain_member a"}
+TARGETS = {"label", "gather_labels a"}
+SMALL_SET = {"sampling": {"n_frames": 60, "frames_per_round": 30}}  # three chunks, then two
+
+
+def test_without_shipped_labels_a_structure_is_sampled_and_labelled(edited):
+    edited.labels("a").unlink()
+    edited.configure({"molecules": [{"name": "a", "structure": "CCO"}], **SMALL_SET})
+    assert edited.jobs("label") == FROM_NOTHING | ROUND | BEFORE_ROUND | TARGETS
+    edited.configure({"molecules": [{"name": "a", "structure": "CCO"}], "sampling": {"rounds": 0}})
+    assert edited.jobs("label") == FROM_NOTHING | TARGETS
+
+
+def test_shipped_labels_grow_by_rounds_only_when_asked(edited):
+    edited.configure({"molecules": [{"name": "a", "structure": "CCO"}], **SMALL_SET})
+    assert edited.jobs("label") == set()
+    edited.configure({"molecules": [{"name": "a", "grow": True}], **SMALL_SET})
+    assert edited.jobs("label") == ROUND | BEFORE_ROUND | TARGETS
+
+
+def test_every_round_adds_its_own_jobs_only(tmp_path):
+    """A second round after a finished first one: sampled, labelled, trained; the first stays as it is."""
+    clone = Clone(tmp_path, {"molecules": [{"name": "a", "structure": "CCO"}], **SMALL_SET})
+    stub = tmp_path / "bin/painn-spectra"
+    stub.parent.mkdir()
+    stub.write_text(STUB, encoding="utf-8")
+    stub.chmod(0o755)
+    clone.run()
+    assert len(list((tmp_path / "results/a/rounds/0/labels").glob("*.extxyz"))) == 3
+    assert len(list((tmp_path / "results/a/rounds/1/labels").glob("*.extxyz"))) == 2
+    assert clone.jobs() == set()
+    sampling = SMALL_SET["sampling"] | {"rounds": 2}
+    clone.configure({"molecules": [{"name": "a", "structure": "CCO"}], "sampling": sampling})
+    assert clone.jobs("label") == ROUND | TARGETS
+    more = SMALL_SET["sampling"] | {"model_temperatures_K": [400.0]}
+    clone.configure({"molecules": [{"name": "a", "structure": "CCO"}], "sampling": more})
+    assert clone.jobs("label") == {"sample_model a", "label_chunk a", *TARGETS}
+
+
 @pytest.mark.parametrize(
     ("config", "line"),
     [
@@ -303,12 +347,38 @@ TINY = {
 }
 
 
+# nothing is brought along: a first set and one batch from the model's own dynamics, labelled by PySCF
+FROM_STRUCTURE = {
+    **TINY,
+    "molecules": [
+        {
+            "name": "water",
+            "structure": "O",
+            "temperature_K": 100,
+            "method": {"functional": "PBE", "basis": "def2-SVP", "grid_level": 1},
+        }
+    ],
+    "sampling": {
+        "n_embeddings": 3, "n_frames": 28, "n_trajectories": 2, "interval_fs": 25, "modes_fraction": 0.3,
+        "rounds": 1, "frames_per_round": 8, "model_temperatures_K": [100.0],
+    },
+}  # fmt: skip
+
+
 @pytest.mark.skipif(bool(absent_stages()), reason=f"stages not there yet: {absent_stages()}")
-def test_water_from_labels_to_spectra(tmp_path):
-    clone = Clone(tmp_path, TINY)
-    write_water_labels(clone.labels("water"))
+@pytest.mark.parametrize("config", [TINY, FROM_STRUCTURE], ids=["labels brought along", "from a structure"])
+def test_water_to_spectra(tmp_path, config):
+    clone = Clone(tmp_path, config)
+    if config is TINY:
+        write_water_labels(clone.labels("water"))
     clone.run()
     results = tmp_path / "results/water"
+    if config is FROM_STRUCTURE:
+        frames = read_frames(results / "dataset.extxyz")
+        assert {name.partition("-")[0] for name in frames.groups} == {"xtb", "modes", "model1"}
+        first = read_split(results / "rounds/0/split.json", results / "rounds/0/dataset.extxyz")
+        last = read_split(results / "split.json", results / "dataset.extxyz")
+        assert all(set(first[part]) <= set(last[part]) for part in first)
     for spectrum in ("ir", "raman"):
         rows = read_csv(results / f"classical/{spectrum}.csv")
         values = np.array([[float(cell) for cell in row.values()] for row in rows])

@@ -12,12 +12,12 @@ the spectra are kept in data/direct.npz, the rows in data/direct.json.
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 from scipy.stats import t as student_t
 
-from benchmarks.validation.runs import replica, trajectories
+from benchmarks.validation.runs import ELECTRIC, RESULTS, replica, trajectories
 from benchmarks.validation.table import DATA, Row, save
-from painn_spectra import keys
 from painn_spectra.files import atomic_path
 from painn_spectra.spectra.bands import (
     band_areas,
@@ -30,6 +30,7 @@ from painn_spectra.spectra.bands import (
 )
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density
+from painn_spectra.spectra.intervals import ratio_of_means
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
@@ -38,21 +39,36 @@ N_SPLITS = 400
 Densities = dict[str, np.ndarray]  # kind -> (n_replicas, n_wavenumbers)
 
 
-def densities(files: list[Path]) -> tuple[np.ndarray, Densities]:
-    """Wavenumbers, and every replica's IR | km/mol per cm⁻¹ and Raman activity | Å⁴/amu per cm⁻¹."""
+def densities(files: list[Path], length_fs: float = np.inf) -> tuple[np.ndarray, Densities]:
+    """Wavenumbers, and every replica's IR | km/mol per cm⁻¹ and Raman activity | Å⁴/amu per cm⁻¹.
+
+    length_fs: the part of each replica that is used.
+    """
     rows: dict[str, list[np.ndarray]] = {"IR": [], "Raman": []}
     nu = np.empty(0)
     for file in files:
         with open_trajectory(file) as series:
-            estimator = Estimator(
-                series.sample_interval_fs, series.integrator_timestep_fs, FWHM_CM, *RANGE_CM
-            )
-            nu, temperature_K = estimator.wavenumber_cm, series.temperature_K
+            interval_fs, temperature_K = series.sample_interval_fs, series.temperature_K
+            estimator = Estimator(interval_fs, series.integrator_timestep_fs, FWHM_CM, *RANGE_CM)
+            nu = estimator.wavenumber_cm
+            used = slice(round(min(length_fs, series.length_fs) / interval_fs))
             for k in range(series.n_replicas):
-                dipole, alpha = (replica(series, name, k) for name in (keys.DIPOLE, keys.POLARIZABILITY))
+                dipole, alpha = (replica(series, name, k)[used] for name in ELECTRIC)
                 rows["IR"].append(infrared_density(dipole, temperature_K, estimator))
                 rows["Raman"].append(np.add(*raman_density(alpha, temperature_K, estimator)))
     return nu, {name: np.array(values) for name, values in rows.items()}
+
+
+def twins() -> Densities:
+    """Densities of the reference's replicas over the time that their twins in `paired` have run."""
+    found: dict[str, list[np.ndarray]] = {"IR": [], "Raman": []}
+    for file in trajectories("paired"):
+        with h5py.File(file) as attributes, open_trajectory(file) as series:
+            batches, length_fs = attributes.attrs["reference_batches"], series.length_fs
+        files = [RESULTS / "reference" / f"{batch:03d}" / "trajectory.h5" for batch in batches]
+        for name, values in densities(files, length_fs)[1].items():
+            found[name] += list(values)
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -135,8 +151,7 @@ def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.nda
     for band in found:
         window = (band.lower_cm, band.upper_cm)
         one, other = (band_areas(nu, side, *window) for side in (reference, model))
-        ratios = leave_one_out(other) / leave_one_out(one)
-        ratio, error = float(other.mean() / one.mean()), jackknife_standard_error(ratios)
+        ratio, error, *_ = ratio_of_means(other, one)
         inside = bin_overlap(nu, *window)
         moments = [side @ (inside * nu) for side in (reference, model)]
         places = [leave_one_out(m) / leave_one_out(a) for m, a in zip(moments, (one, other), strict=True)]
@@ -147,7 +162,7 @@ def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.nda
         words = f"{name} band at {band.peak_cm:.0f}"
         result += [
             Row("paired dynamics", f"{words}: model − direct (± {shift_error:.1f})", shift, "cm⁻¹"),
-            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", ratio),
+            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", float(ratio)),
         ]
     whole = float(cosine(reference.mean(0), model.mean(0)))
     smallest = min(1.0, len(found) * float(2 * student_t.sf(max(deviations), len(reference) - 1)))
@@ -179,16 +194,15 @@ def rows() -> list[Row]:
     sides = {kind: spectra for kind, (_, spectra) in found.items() if len(spectra["IR"])}
     if len(sides) < 2 or "reference" not in sides:
         return []
-    keep(nu, sides)
+    same_starts = twins()
+    keep(nu, sides | ({"twins": same_starts} if "paired" in sides else {}))
     result = [Row("direct dynamics", f"replicas, {kind}", len(found["IR"])) for kind, found in sides.items()]
-    twins = {file.parent.name for file in trajectories("paired")}
-    files = [file for file in trajectories("reference") if file.parent.name in twins]
     for name in ("IR", "Raman"):
         if "model" in sides:
             pair = sides["reference"][name], sides["model"][name]
             result += likeness(name, *pair) + bands(name, nu, *pair)
-        if twins:
-            result += paired_bands(name, nu, densities(files)[1][name], sides["paired"][name])
+        if "paired" in sides:
+            result += paired_bands(name, nu, same_starts[name], sides["paired"][name])
     return result
 
 

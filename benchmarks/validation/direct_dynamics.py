@@ -29,13 +29,19 @@ from painn_spectra.model.checkpoint import load_model
 
 PRODUCTION_PS, TEMPERATURE_K = 5.0, 300.0
 BATCH_REPLICAS = {"reference": 4, "model": 16}
+TRAJECTORY, PAIRED_BATCHES = "trajectory.h5", 4
 FIRST_SEED = {"reference": 0, "model": 1000}  # independent noise: the two sides share no luck
+
+
+def batch_folder(kind: str, batch: int) -> Path:
+    """Where a batch of `reference` or `model` lies."""
+    return RESULTS / kind / f"{batch:03d}"
 
 
 def run_batch(kind: str, batch: int, model: Path, production_ps: float) -> None:
     """One trajectory.h5 of a few replicas; nothing is done when it is there."""
-    folder = RESULTS / kind / f"{batch:03d}"
-    trajectory = folder / "trajectory.h5"
+    folder = batch_folder(kind, batch)
+    trajectory = folder / TRAJECTORY
     if trajectory.exists():
         return
     settings = DynamicsSettings(
@@ -50,28 +56,37 @@ def run_batch(kind: str, batch: int, model: Path, production_ps: float) -> None:
     )  # fmt: skip
 
 
-def run_pair(batch: int, model: Path) -> None:
-    """The model's production from the equilibrated states of a finished batch of the reference."""
-    reference = RESULTS / "reference" / f"{batch:03d}" / "trajectory.h5"
-    trajectory = RESULTS / "paired" / f"{batch:03d}" / "trajectory.h5"
-    if trajectory.exists() or not reference.exists():
+def run_pairs(first: int, last: int, model: Path, production_ps: float) -> None:
+    """The model's production from the equilibrated states of finished batches of the reference, one block."""
+    batches = [
+        batch for batch in range(first, last) if (batch_folder("reference", batch) / TRAJECTORY).exists()
+    ]
+    if not batches:
         return
-    [parts] = Path(f"{reference}.parts").glob(f"*-*/{EQUILIBRATION}")
-    with h5py.File(reference) as file, h5py.File(parts) as equilibrated:
-        attributes = dict(file.attrs)
-        positions, velocities = (equilibrated[f"state/{name}"][:] for name in ("positions", "velocities"))
+    trajectory = RESULTS / "paired" / f"{batches[0]:03d}-{batches[-1]:03d}" / TRAJECTORY
+    if trajectory.exists():
+        return
+    positions, velocities, bonded = [], [], []
+    for batch in batches:
+        reference = batch_folder("reference", batch) / TRAJECTORY
+        [parts] = Path(f"{reference}.parts").glob(f"*-*/{EQUILIBRATION}")
+        with h5py.File(reference) as file, h5py.File(parts) as equilibrated:
+            attributes = dict(file.attrs)
+            positions.append(equilibrated["state/positions"][:])
+            velocities.append(equilibrated["state/velocities"][:])
+        starts = json.loads(attributes["starts"])
+        bonded.append([starts["conformers"][k]["positions"] for k in starts["replicas"]])
     settings = DynamicsSettings.model_validate_json(attributes["settings"])
-    starts = json.loads(attributes["starts"])
-    bonded = np.array([starts["conformers"][k]["positions"] for k in starts["replicas"]])
-    folder = Path(f"{trajectory}.parts")
-    numbers, masses_amu = attributes["numbers"], attributes["masses_amu"]
+    settings = settings.model_copy(update={"production_ps": production_ps, "record_motion": False})
+    folder, plan = Path(f"{trajectory}.parts"), lengths(settings)
     with single_thread():
         produce_from(
-            folder, load_model(model, "cpu").eval(), numbers, masses_amu, positions, velocities, bonded,
-            settings, TEMPERATURE_K,
+            folder, load_model(model, "cpu").eval(), attributes["numbers"], attributes["masses_amu"],
+            np.concatenate(positions), np.concatenate(velocities), np.concatenate(bonded), settings,
+            TEMPERATURE_K,
         )  # fmt: skip
-    plan = lengths(settings)
-    attributes["sparse_stride"] = plan.sparse_stride
+    del attributes["starts"]  # those of the last batch only
+    attributes |= {"sparse_stride": plan.sparse_stride, "reference_batches": batches}
     join(trajectory, [folder], plan.samples, plan.sparse_stride, attributes)
 
 
@@ -83,11 +98,12 @@ def main() -> None:
     parser.add_argument("--production-ps", type=float, default=PRODUCTION_PS)
     parser.add_argument("--model", type=Path, default=MODEL)
     a = parser.parse_args()
+    if a.kind == "paired":
+        for first in range(a.first, a.batches, PAIRED_BATCHES):
+            run_pairs(first, min(first + PAIRED_BATCHES, a.batches), a.model, a.production_ps)
+        return
     for batch in range(a.first, a.batches):
-        if a.kind == "paired":
-            run_pair(batch, a.model)
-        else:
-            run_batch(a.kind, batch, a.model, a.production_ps)
+        run_batch(a.kind, batch, a.model, a.production_ps)
 
 
 if __name__ == "__main__":

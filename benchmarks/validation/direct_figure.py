@@ -13,15 +13,17 @@ from painn_spectra import plotting
 
 FIGURES = ROOT / "docs" / "figures"
 KINDS = {"IR": "absorption\nkm mol⁻¹ per cm⁻¹", "Raman": "Raman activity\nÅ⁴ amu⁻¹ per cm⁻¹"}
-COLOURS = {"model": plotting.BLUE, "paired": plotting.VERMILION}
-LABELS = {"model": "PaiNN, independent runs", "paired": "PaiNN from the same starts"}
+PAIRS = {  # model's side -> the side it is compared with, colour, label
+    "model": ("reference", plotting.BLUE, "PaiNN, independent runs"),
+    "paired": ("twins", plotting.VERMILION, "PaiNN from the same starts"),
+}
 
 
 def draw() -> None:
-    """Both sides with their standard errors, and below their difference."""
+    """Both sides with their standard errors, and below their differences."""
     with np.load(DATA / "direct.npz") as file:
         data = dict(file)
-    models = [side for side in COLOURS if f"{side}_IR" in data]
+    pairs = {side: pair for side, pair in PAIRS.items() if f"{side}_IR" in data}
     nu = data["wavenumber_cm"]
     with plotting.style():
         figure, axes = plt.subplots(
@@ -30,23 +32,20 @@ def draw() -> None:
         )  # fmt: skip
         for k, (name, label) in enumerate(KINDS.items()):
             top, below = axes[2 * k : 2 * k + 2]
-            _band(top, nu, data, "reference", name, "0.35", "GFN2-xTB dynamics")
-            for side in models:
-                _band(top, nu, data, side, name, COLOURS[side], LABELS[side])
-                difference = data[f"{side}_{name}"] - data[f"reference_{name}"]
-                below.plot(nu, difference, color=COLOURS[side], linewidth=0.9)
-            error = data[f"reference_{name}_standard_error"]
-            if "model" in models:
-                error = np.hypot(error, data[f"model_{name}_standard_error"])
-            below.fill_between(nu, -2 * error, 2 * error, color="0.85", linewidth=0, zorder=0)
+            side, (base, colour, words) = next(iter(pairs.items()))
+            _band(top, nu, data, base, name, "0.35", "GFN2-xTB dynamics")
+            _band(top, nu, data, side, name, colour, words)
+            for side, (base, colour, words) in pairs.items():
+                difference = data[f"{side}_{name}"] - data[f"{base}_{name}"]
+                below.plot(nu, difference, color=colour, linewidth=0.9, label=words)
+            error = np.sqrt(2) * data[f"{base}_{name}_standard_error"]
+            below.fill_between(nu, -2 * error, 2 * error, color="0.88", linewidth=0, zorder=0)
             below.set_ylabel("difference")
             top.set(ylabel=label, ylim=(0, None))
             top.legend(loc="upper center")
         axes[-1].set(xlabel="wavenumber (cm⁻¹)", xlim=(nu[-1], nu[0]))
-        numbers = ", ".join(f"{int(data[f'{side}_n_replicas'])} ({side})" for side in ("reference", *models))
-        axes[0].set_title(
-            f"ethanol, 300 K, FWHM 25 cm⁻¹; replicas of 5 ps: {numbers}; grey: two standard errors"
-        )
+        numbers = ", ".join(f"{int(data[f'{side}_n_replicas'])} {side}" for side in ("reference", *pairs))
+        axes[0].set_title(f"ethanol, 300 K, FWHM 25 cm⁻¹; replicas: {numbers}; grey: 2 σ of independent runs")
         plotting.save(figure, FIGURES / "direct_dynamics.svg", FIGURES / "direct_dynamics.png")
 
 

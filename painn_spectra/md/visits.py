@@ -66,9 +66,10 @@ def handedness(positions: Array, neighbours: NDArray[np.bool_]) -> list[bool]:
 
 def references(
     start: Array, minima: Array, numbers: Integers, kinds: Integers
-) -> tuple[Array, Integers] | None:
+) -> tuple[Array, Integers, Integers] | None:
     """What a run from `start` can reach: minima with like atoms exchanged, (n_references, n_atoms, 3) | Å,
-    and which of the minima (n_conformers, n_atoms, 3) each is; None for too many.
+    which of the minima (n_conformers, n_atoms, 3) each is, and its order of their atoms,
+    (n_references, n_atoms); None for too many.
     """
     neighbours = np.zeros((len(kinds), len(kinds)), bool)
     pairs = np.array(bonds(numbers, start), int).reshape(-1, 2)
@@ -77,9 +78,10 @@ def references(
     if len(orders) > MAX_ORDERS:
         return None
     sense = handedness(start, neighbours)
-    found = [(i, r[order]) for i, r in enumerate(minima) for order in orders]
-    found = [(i, r) for i, r in found if handedness(r, neighbours) == sense]
-    return np.array([r for _, r in found]), np.array([i for i, _ in found])
+    found = [(i, order) for i in range(len(minima)) for order in orders]
+    found = [(i, order) for i, order in found if handedness(minima[i][order], neighbours) == sense]
+    conformers, atoms = np.array([i for i, _ in found]), np.array([order for _, order in found])
+    return minima[conformers[:, None], atoms], conformers, atoms
 
 
 def nearest(frames: Array, to: Array) -> Integers:

@@ -108,7 +108,7 @@ def embedded(structure: Structure, settings: SamplingSettings) -> tuple[Array, A
         assert own is not None
         return own, None
     graph = structure.graph
-    parameters = rdDistGeom.ETKDGv3()
+    parameters: Any = rdDistGeom.ETKDGv3()  # its stubs know no attributes
     parameters.randomSeed = settings.seed + 1  # embedding k is seeded k × this: 0 would repeat one geometry
     numbers = list(rdDistGeom.EmbedMultipleConfs(graph, settings.n_embeddings, parameters))
     if not numbers and own is None:

@@ -15,10 +15,10 @@ from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.molecule_frame import check_frame, has_motion, turned
 from painn_spectra.spectra.power import mode_density, velocity_chunks
 from painn_spectra.spectra.raman import raman_density
-from painn_spectra.spectra.series import Array, Series
+from painn_spectra.spectra.series import EXTERNAL, Array, Series
 from painn_spectra.units import LIGHT_CM_FS
 
-DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
+DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic", "power")
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     power = densities.get("power")
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
-        *(densities.get(name) for name in DENSITIES),
-        None if power is None else from_zero.wavenumber_cm, power,
+        power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
+        **{name: densities.get(name) for name in DENSITIES},
     )  # fmt: skip
 
 
@@ -118,6 +118,8 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
     return {
         "molecule": series.molecule,
         "dynamics": series.dynamics,
+        "state": "as simulated, by another program" if series.dynamics == EXTERNAL
+        else "gas, isolated molecule, computed",
         "temperature_K": f"{series.temperature_K:g}",
         "fwhm_cm": f"{settings.fwhm_cm:g}",
         "window": settings.window,

@@ -82,7 +82,7 @@ def internal_velocities(
 def band_origin(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float) -> Estimate:
     """Centroid of a band in the Eckart frame, cm⁻¹.
 
-    Of what rises above a twentieth of the maximum: the wings of a finite run would pull it to the farther border.
+    Of what rises above a twentieth of the maximum: a finite run's wings would pull it to the farther border.
     densities: (n_replicas, n_wavenumbers).
     """
     inside = (wavenumber_cm >= lower_cm) & (wavenumber_cm <= upper_cm)

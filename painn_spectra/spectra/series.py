@@ -14,6 +14,7 @@ from painn_spectra.spectra.autocorrelation import Array
 
 Read = Callable[[int, int, int], Array]  # replica, first sample, last sample + 1 -> (n_samples, ...)
 
+EXTERNAL = "external"  # dynamics of another program
 CHUNK_BYTES = 1 << 23  # read and kept at a time
 SERIES_SHAPES = {keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
 MOTION_SHAPES = {keys.HALF_STEP_VELOCITIES: (None, 3), keys.SPARSE_POSITIONS: (None, 3)}  # None: n_atoms
@@ -120,7 +121,7 @@ def series_of(
     if len(n_atoms) > 1:
         raise InputError(f"{path}: numbers of atoms differ, {sorted(n_atoms)}; save them anew")
     return Series(
-        path, path.stem, "external", sampling.temperature_K, sampling.integrator_timestep_fs or 0.0,
+        path, path.stem, EXTERNAL, sampling.temperature_K, sampling.integrator_timestep_fs or 0.0,
         sampling.sample_interval_fs, n_replicas, n_samples,
         {name: (tails[name], readers[name]) for name in tails}, masses_amu=masses_amu,
     )  # fmt: skip

@@ -116,7 +116,8 @@ def error_column(name: str) -> str:
 
 def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
-    rows = []
+    rows: list[list[object]] = []
+    nu = spectra.wavenumber_cm
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
         rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)

@@ -7,7 +7,8 @@ rule compute_spectra:
         raman="results/{molecule}/{dynamics}/raman.csv",
         bands="results/{molecule}/{dynamics}/bands.csv",
         replicas="results/{molecule}/{dynamics}/replicas.npz",
-        jdx=multiext("results/{molecule}/{dynamics}/", "ir.jdx", "raman.jdx"),
+        twins=multiext("results/{molecule}/{dynamics}/", "ir.jdx", "raman.jdx", "ir.json", "raman.json"),
+        power=["results/{molecule}/{dynamics}/power.csv"] if SETTINGS.md.record_motion else [],
     log:
         "results/{molecule}/logs/compute_spectra-{dynamics}.log",
     benchmark:
