@@ -91,6 +91,13 @@ def test_sticks_are_weighted_and_the_models_point_down(peroxide, tmp_path):
     plt.close(figure)
 
 
+def test_a_polarizability_computed_anew_is_named(peroxide, tmp_path):
+    text = (peroxide[0] / "model.csv").read_text(encoding="utf-8")
+    text = text.replace("PaiNN, model", "RKS PBE0/def2-TZVP RI grid3, PySCF")
+    (tmp_path / "reference.csv").write_text("# polarizability: RKS PBE0/def2-TZVPD RI, PySCF 2\n" + text)
+    assert read_tables([tmp_path / "reference.csv"])[0].label == "PBE0/def2-TZVP, α: PBE0/def2-TZVPD"
+
+
 def test_levels_of_theory_in_few_words():
     assert short_level("GFN2-xTB, tblite 0.4.0") == "GFN2-xTB"
     assert short_level("UKS B3LYP-D4/def2-SVP RI grid3 (response grid1), PySCF 2.9") == "B3LYP-D4/def2-SVP"

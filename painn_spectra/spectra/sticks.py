@@ -36,7 +36,7 @@ def read_tables(paths: Sequence[Path]) -> list[StickTable]:
         notes, rows = read_sticks(path)
         level = notes.get("level_of_theory", path.stem)
         if "polarizability" in notes:  # computed anew
-            level = f"{level}, polarizability {short_level(notes['polarizability'])}"
+            level = f"{level.split(', ')[0]}, polarizability {short_level(notes['polarizability'])}"
         weights = np.array([row["quantum_weight"] for row in rows])
         tables.append(
             StickTable(
