@@ -12,15 +12,26 @@ from numpy.typing import NDArray
 from painn_spectra import keys
 from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries, with_isotopes
-from painn_spectra.derivatives import STEP_A, Derivatives, derivatives, displaced, polarizability_derivative
+from painn_spectra.derivatives import (
+    STEP_A,
+    Derivatives,
+    derivatives,
+    displaced,
+    hessian_of,
+    polarizability_derivative,
+)
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.md.alignment import unique_up_to_mirror_images
+from painn_spectra.normal_modes import normal_modes
+from painn_spectra.reference import xtb
 from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
-from painn_spectra.relaxation import relax
+from painn_spectra.relaxation import FIRST_CURVATURE, relax
 from painn_spectra.sampling.parts import scatter
+from painn_spectra.sampling.surfaces import xtb_surface
 from painn_spectra.spectra.harmonic import Conformers, Sticks, read_conformers, write_harmonic
+from painn_spectra.units import ACCELERATION_A_FS2, LIGHT_CM_FS
 
 Array = NDArray[np.float64]
 Level = tuple[Method, int, int]  # method, charge, multiplicity
@@ -149,12 +160,30 @@ def minimum(numbers: np.ndarray, start: Array, level: Level, folder: Path, numbe
         count += 1
         return kept[-1:], forces
 
-    positions, energies, converged = relax(surface, start[None], MAX_STEPS, CONVERGED_EV_A)
+    hessians = first_hessian(numbers, start, *level[1:])
+    positions, energies, converged = relax(surface, start[None], MAX_STEPS, CONVERGED_EV_A, hessians)
     if not converged[0]:
         raise InputError(
             f"conformer {number}: no minimum within {MAX_STEPS} steps; start from a geometry nearer to one"
         )
     return np.concatenate([energies, positions.ravel()])
+
+
+def first_hessian(numbers: np.ndarray, start: Array, charge: int, multiplicity: int) -> Array | None:
+    """GFN2-xTB's Hessian at `start`, stiff for rigid motions, (1, 3n, 3n) | eV/Å²; None without tblite.
+
+    Soft torsions and stiff stretches from the first step on; quadrature noise moves no rigid motion.
+    """
+    if not xtb.available():
+        return None
+    _, forces = xtb_surface(numbers, charge, multiplicity)(displaced(start))
+    if not np.isfinite(forces).all():
+        return None
+    wavenumbers_cm, modes = normal_modes(hessian_of(forces), start, np.ones(len(numbers)))
+    shapes = modes.reshape(len(modes), -1)
+    curvatures = (2 * np.pi * LIGHT_CM_FS * wavenumbers_cm) ** 2 / ACCELERATION_A_FS2  # eV/Å², unit masses
+    rigid = np.eye(shapes.shape[1]) - shapes.T @ shapes
+    return ((shapes.T * curvatures) @ shapes + FIRST_CURVATURE * rigid)[None]
 
 
 def displaced_label(numbers: np.ndarray, positions: Array, level: Level) -> Array:

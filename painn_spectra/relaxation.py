@@ -14,9 +14,15 @@ CONVERGED_EV_A = 1e-3
 
 
 def relax(
-    on: Surface, positions: Array, max_steps: int = 400, converged_eV_A: float = CONVERGED_EV_A
+    on: Surface,
+    positions: Array,
+    max_steps: int = 400,
+    converged_eV_A: float = CONVERGED_EV_A,
+    hessians: Array | None = None,
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Minimise every geometry by BFGS; positions (n, n_atoms, 3) | Å. Returns them, energies, converged (n,).
+
+    hessians: (n, 3 n_atoms, 3 n_atoms) | eV/Å² to begin with, of a cheaper surface: a third of the steps.
 
     The step is |H|⁻¹F, which descends where H has negative curvature too, cut to LONGEST_MOVE_A per atom.
     H follows the BFGS update H += Δf Δfᵀ/(Δr·Δf) − HΔr ΔrᵀH/(ΔrᵀHΔr), Δf = −ΔF.
@@ -25,7 +31,9 @@ def relax(
     n, n_atoms, _ = positions.shape
     positions = positions.copy()
     energies, forces = on(positions)
-    hessians = np.tile(FIRST_CURVATURE * np.eye(3 * n_atoms), (n, 1, 1))  # (n, 3 n_atoms, 3 n_atoms) | eV/Å²
+    if hessians is None:
+        hessians = np.tile(FIRST_CURVATURE * np.eye(3 * n_atoms), (n, 1, 1))
+    hessians = hessians.copy()
     converged = np.linalg.norm(forces, axis=2).max(1) < converged_eV_A
     for _ in range(max_steps):
         active = np.flatnonzero(~converged & np.isfinite(energies))

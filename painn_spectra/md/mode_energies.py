@@ -56,7 +56,9 @@ def add_mode_energies(trajectory: h5py.File) -> None:
     hold = max(1, round(VISIT_INTERVAL_FS / (stride * interval_fs)))
     excess = []
     for replica, start in enumerate(starts["replicas"]):
-        geometries, which, orders = reachable[start]
+        found = reachable[start]
+        assert found is not None
+        geometries, which, orders = found
         r = trajectory[keys.SPARSE_POSITIONS][replica, ::stride].astype(float)  # (n_frames, n_atoms, 3) | Å
         v = trajectory[keys.HALF_STEP_VELOCITIES][replica, ::stride].astype(float)  # Å/fs
         near = np.repeat(nearest(r[::hold], geometries), hold)[: len(r)]
