@@ -10,6 +10,8 @@ import numpy as np
 from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
+from painn_spectra.spectra.assignment import HEADING as ASSIGNMENT
+from painn_spectra.spectra.assignment import assignment
 from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
 from painn_spectra.spectra.bands import standard_error
 from painn_spectra.spectra.csv_files import Metadata, write_table
@@ -65,7 +67,7 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, HEADING, rows)
+    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, [*HEADING, *ASSIGNMENT], rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
@@ -117,7 +119,6 @@ def error_column(name: str) -> str:
 def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
     rows: list[list[object]] = []
-    nu = spectra.wavenumber_cm
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
         rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
@@ -126,7 +127,13 @@ def band_rows(spectra: Spectra) -> list[list]:
         eckart = None if turned is None else parts[0] + turned
         unit = ACTIVITY_UNIT.partition(" per ")[0]
         rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
-    return rows
+    grid = spectra.power_wavenumber_cm
+    if grid is None or not spectra.motions:
+        return [[*row, "", ""] for row in rows]
+    where = [(float(row[1]), float(row[2])) for row in rows]  # lower and upper border
+    return [
+        [*row, *assignment(grid, spectra.motions, *borders)] for row, borders in zip(rows, where, strict=True)
+    ]
 
 
 def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:
