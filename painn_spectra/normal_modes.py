@@ -1,11 +1,13 @@
 """Normal modes of a molecule and the Eckart frame: vibration told apart from translation and rotation."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra.units import ACCELERATION_A_FS2, LIGHT_CM_FS
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 # smallest over largest moment of inertia below which a relaxed molecule counts as linear: one that is relaxes
 # to about 1e-8, a chain of eight carbon atoms whose OH group alone is bent still has 6e-4

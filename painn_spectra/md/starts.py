@@ -76,7 +76,7 @@ def find_starts(
             energies, weights, symmetry, vibrations, minima, strict=True
         )
     ]
-    return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
+    return {"conformers": conformers, "replicas": share(np.asarray(weights, np.float64), n_replicas, seed)}
 
 
 def diverse(frames: Array, n_wanted: int) -> list[int]:

@@ -116,9 +116,9 @@ def error_column(name: str) -> str:
                 if name.endswith(unit)) + ERROR  # fmt: skip
 
 
-def band_rows(spectra: Spectra) -> list[list]:
+def band_rows(spectra: Spectra) -> list[list[Any]]:
     """Rows of bands.csv."""
-    rows: list[list[object]] = []
+    rows: list[list[Any]] = []
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
         rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
