@@ -1,6 +1,7 @@
 """Thermal populations of conformers, of classical and of quantum nuclei."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.normal_modes import is_linear, moments_of_inertia
 from painn_spectra.units import BOLTZMANN_EV_K, SECOND_RADIATION_CM_K
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 def classical_weights(

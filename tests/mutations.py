@@ -224,15 +224,16 @@ MUTATIONS = [
 ]
 
 
-def outcome(folder: Path, test_file: str, test: str) -> str:
+def outcome(folder: Path, test_files: list[str], tests: list[str]) -> str:
     """passed, failed, or what else pytest says."""
+    files = [f"tests/{name}" for name in test_files]
     command = [
         sys.executable,
         "-m",
         "pytest",
-        f"tests/{test_file}",
+        *files,
         "-k",
-        test,
+        " or ".join(tests),
         "-x",
         "-p",
         "no:cacheprovider",
@@ -242,28 +243,29 @@ def outcome(folder: Path, test_file: str, test: str) -> str:
     return {0: "passed", 1: "failed"}.get(run.returncode, f"pytest exit code {run.returncode}")
 
 
-def main(chosen: list[str]) -> int:
-    """Run the mutations whose description holds one of `chosen`; all without."""
-    survivors, healthy = 0, {}
-    for what, name, text, replacement, test_file, test in MUTATIONS:
-        if chosen and not any(word in what for word in chosen):
-            continue
-        started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            for part in ("painn_spectra", "tests", "config"):
-                shutil.copytree(ROOT / part, Path(folder) / part)
-            shutil.copy(ROOT / "pyproject.toml", folder)
-            if test not in healthy:
-                healthy[test] = outcome(Path(folder), test_file, test)
-            path = Path(folder) / "painn_spectra" / name
+def main(words: list[str]) -> int:
+    """Run the mutations whose description holds one of `words`; all without."""
+    chosen = [m for m in MUTATIONS if not words or any(word in m[0] for word in words)]
+    survivors = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("painn_spectra", "tests", "config"):
+            shutil.copytree(ROOT / part, folder / part)
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        files, tests = ({m[place] for m in chosen} for place in (4, 5))
+        healthy = outcome(folder, sorted(files), sorted(tests))
+        if healthy != "passed":
+            print(f"without any mutation: {healthy}; mend the tests first")
+            return 1
+        for what, file, text, replacement, test_file, test in chosen:
+            started, path = time.perf_counter(), folder / "painn_spectra" / file
             source = path.read_text(encoding="utf-8")
             path.write_text(source.replace(text, replacement), encoding="utf-8")
-            once = source.count(text) == 1
-            found = outcome(Path(folder), test_file, test) if once else "text not found once"
-        caught = healthy[test] == "passed" and found == "failed"
-        survivors += not caught
-        verdict = "caught" if caught else f"SURVIVES (without it {healthy[test]}, with it {found})"
-        print(f"{what:45} {test:70} {verdict}  {time.perf_counter() - started:.0f} s", flush=True)
+            found = outcome(folder, [test_file], [test]) if source.count(text) == 1 else "text not found once"
+            path.write_text(source, encoding="utf-8")
+            survivors += found != "failed"
+            verdict = "caught" if found == "failed" else f"SURVIVES ({found})"
+            print(f"{what:42} {test:68} {verdict}  {time.perf_counter() - started:.0f} s", flush=True)
     return int(survivors > 0)
 
 

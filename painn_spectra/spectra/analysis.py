@@ -9,6 +9,7 @@ from painn_spectra import __version__, keys
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.progress import Progress
+from painn_spectra.spectra.assignment import can_assign, class_densities
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.csv_files import Metadata
@@ -37,6 +38,7 @@ class Spectra:
     eckart_anisotropic: Array | None
     power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
     power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
+    motions: dict[str, Array]  # {bond stretch, torsion, ...: (n_power,) | modes per cm⁻¹}; empty if unknown
 
 
 def analyse(series: Series, settings: SpectraSettings) -> Spectra:
@@ -46,6 +48,7 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
         check_frame(series)
     from_zero = replace(estimator, min_wavenumber_cm=0.0)  # rotation is part of the motion
     found: dict[str, list[Array]] = {}
+    motions: dict[str, Array] = {}
 
     def keep(**densities: Array) -> None:
         for name, density in densities.items():
@@ -68,6 +71,9 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
             velocities = velocity_chunks(series, i, settings.rotation == "removed")
             weights = np.repeat(series.masses_amu, 3)
             keep(power=mode_density(velocities, weights, series.temperature_K, from_zero, series.n_samples))
+        if framed and can_assign(series):
+            for name, density in class_densities(series, i, from_zero).items():
+                motions[name] = motions.get(name, 0.0) + density / series.n_replicas
         progress.advance()
     densities = {name: np.array(rows) for name, rows in found.items()}
     if settings.rotation == "removed":
@@ -82,7 +88,7 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     power = densities.get("power")
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
-        power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
+        motions=motions, power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
         **{name: densities.get(name) for name in DENSITIES},
     )  # fmt: skip
 

@@ -10,6 +10,8 @@ import numpy as np
 from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
+from painn_spectra.spectra.assignment import HEADING as ASSIGNMENT
+from painn_spectra.spectra.assignment import assignment
 from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
 from painn_spectra.spectra.bands import standard_error
 from painn_spectra.spectra.csv_files import Metadata, write_table
@@ -66,7 +68,7 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
     effort = effort_note(int(spectra.metadata["n_replicas"]), float(spectra.metadata["length_ps"]))
-    write_table(bands, {**spectra.metadata, **effort}, HEADING, rows)
+    write_table(bands, {**spectra.metadata, **effort}, [*HEADING, *ASSIGNMENT], rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
@@ -115,9 +117,9 @@ def error_column(name: str) -> str:
                 if name.endswith(unit)) + ERROR  # fmt: skip
 
 
-def band_rows(spectra: Spectra) -> list[list]:
+def band_rows(spectra: Spectra) -> list[list[Any]]:
     """Rows of bands.csv."""
-    rows: list[list[object]] = []
+    rows: list[list[Any]] = []
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
         rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
@@ -126,7 +128,13 @@ def band_rows(spectra: Spectra) -> list[list]:
         eckart = None if turned is None else parts[0] + turned
         unit = ACTIVITY_UNIT.partition(" per ")[0]
         rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
-    return rows
+    grid = spectra.power_wavenumber_cm
+    if grid is None or not spectra.motions:
+        return [[*row, "", ""] for row in rows]
+    where = [(float(row[1]), float(row[2])) for row in rows]  # lower and upper border
+    return [
+        [*row, *assignment(grid, spectra.motions, *borders)] for row, borders in zip(rows, where, strict=True)
+    ]
 
 
 def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:

@@ -50,7 +50,8 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
-            advice=BROKE, masses_amu=file.attrs.get("masses_amu"), references=_references(file, n_replicas),
+            advice=BROKE, masses_amu=file.attrs.get("masses_amu"),
+            numbers=file.attrs.get("numbers"), references=_references(file, n_replicas),
             controls=_controls(file, n_replicas),
         )  # fmt: skip
 

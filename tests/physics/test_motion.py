@@ -15,7 +15,7 @@ from painn_spectra.spectra.analysis import analyse
 from painn_spectra.spectra.bands import band_centroid, band_integral
 from painn_spectra.spectra.correlation import Estimator, true_wavenumber
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
-from painn_spectra.spectra.molecule_frame import internal_velocities
+from painn_spectra.spectra.molecule_frame import internal_motion
 from painn_spectra.spectra.power import atom_weights, mode_density
 from painn_spectra.spectra.series import Sampling, series_of_arrays
 from painn_spectra.spectra.spectrum import compute_spectra
@@ -187,7 +187,7 @@ def test_internal_velocities_are_those_of_the_vibration(molecule):
         molecule[keys.SPARSE_POSITIONS][0, :200],
         molecule[keys.HALF_STEP_VELOCITIES][0, :200],
     )
-    inner = internal_velocities(positions, velocities, REFERENCE, MASSES, STEP)
+    _, inner = internal_motion(positions, velocities, REFERENCE, MASSES, STEP)
     rates = np.einsum("kix,nix,i->nk", shapes, inner, np.sqrt(MASSES))  # q̇
     omega = 2 * np.pi * LIGHT_CM_FS * modes()[0]
     kT = BOLTZMANN_EV_K * T / AMU_A2_FS2_IN_EV
