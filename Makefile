@@ -9,7 +9,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint clean
+.PHONY: spectra test lint mutations clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +21,9 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
+	$(BIN)/python tests/mutations.py
 
 clean: # results only; the labels in config/ stay
 	find results -mindepth 1 ! -name README.md -delete

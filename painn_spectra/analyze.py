@@ -69,7 +69,8 @@ def open_series(path: Path, sampling: Sampling, model: Path | None = None) -> It
             yield series
     elif suffix == ".npz":
         numbers = npz_numbers(path)
-        with open_npz(path, sampling, None if numbers is None else standard_masses(path, numbers)) as series:
+        masses = None if numbers is None else standard_masses(path, numbers)
+        with open_npz(path, sampling, numbers, masses) as series:
             yield series
     elif path.is_dir():
         raise InputError(f"{path}: is a folder; give the files in it")
@@ -105,4 +106,5 @@ def frames_series(path: Path, sampling: Sampling, model: Path) -> Series:
     wanted = (keys.DIPOLE, keys.POLARIZABILITY)
     found = predict(load_model(model), frames, model, wanted)
     arrays = {name: found[name][None] for name in wanted} | {keys.SPARSE_POSITIONS: frames.positions[None]}
-    return series_of_arrays(path, sampling, arrays, standard_masses(path, frames.numbers[0]))
+    numbers = frames.numbers[0]
+    return series_of_arrays(path, sampling, arrays, standard_masses(path, numbers), numbers)

@@ -23,6 +23,16 @@ BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
 DEBYE_EA = 1e-21 / si.c / si.e * 1e10  # D -> e·Å, 0.2081943
 BOHR3_A3 = BOHR_A**3
 
+# single bonds, Cordero et al. 2008, doi:10.1039/b801115j
+ELEMENTS = {
+    1: "H", 5: "B", 6: "C", 7: "N", 8: "O", 9: "F", 14: "Si", 15: "P", 16: "S", 17: "Cl", 35: "Br", 53: "I",
+}  # fmt: skip
+COVALENT_RADII_A = {
+    1: 0.31, 5: 0.84, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 14: 1.11, 15: 1.07, 16: 1.05, 17: 1.02, 35: 1.20,
+    53: 1.39,
+}  # fmt: skip
+BOND_FACTOR = 1.3  # atoms closer than this many sums of covalent radii are bonded
+
 # spectra
 SECOND_RADIATION_CM_K = si.h * si.c * 1e2 / si.k  # hc/k_B, 1.438777 cm·K
 AMU_E2_KM_MOL = si.N_A / (12 * si.epsilon_0 * si.c**2) * si.e**2 / si.atomic_mass / 1e3

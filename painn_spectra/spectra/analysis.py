@@ -9,6 +9,7 @@ from painn_spectra import __version__, keys
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.progress import Progress
+from painn_spectra.spectra.assignment import can_assign, class_densities
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.csv_files import Metadata
@@ -19,7 +20,8 @@ from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.series import EXTERNAL, Array, Series
 from painn_spectra.units import LIGHT_CM_FS
 
-DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic", "power")
+CONTROLLED = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
+DENSITIES = (*CONTROLLED, "power")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Spectra:
     eckart_anisotropic: Array | None
     power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
     power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
+    motions: dict[str, Array]  # {bond stretch, torsion, ...: (n_power,) | modes per cm⁻¹}; empty if unknown
 
 
 def analyse(series: Series, settings: SpectraSettings) -> Spectra:
@@ -46,6 +49,7 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
         check_frame(series)
     from_zero = replace(estimator, min_wavenumber_cm=0.0)  # rotation is part of the motion
     found: dict[str, list[Array]] = {}
+    motions: dict[str, Array] = {}
 
     def keep(**densities: Array) -> None:
         for name, density in densities.items():
@@ -68,23 +72,30 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
             velocities = velocity_chunks(series, i, settings.rotation == "removed")
             weights = np.repeat(series.masses_amu, 3)
             keep(power=mode_density(velocities, weights, series.temperature_K, from_zero, series.n_samples))
+        if framed and can_assign(series):
+            for name, density in class_densities(series, i, from_zero).items():
+                motions[name] = motions.get(name, 0.0) + density / series.n_replicas
         progress.advance()
     densities = {name: np.array(rows) for name, rows in found.items()}
     if settings.rotation == "removed":
         densities |= {n: densities[f"eckart_{n}"] for n in ("infrared", "anisotropic") if n in densities}
-    controlled = settings.control_variates and series.controls is not None
-    if controlled and series.n_replicas >= FEWEST_REPLICAS:
-        assert series.controls is not None
+    if uses_controls(series, settings) and series.controls is not None:
         densities |= {
             name: adjusted(densities[name], *series.controls, estimator.wavenumber_cm)
-            for name in DENSITIES if name in densities
+            for name in CONTROLLED if name in densities
         }  # fmt: skip
     power = densities.get("power")
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
-        power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
+        motions=motions, power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
         **{name: densities.get(name) for name in DENSITIES},
     )  # fmt: skip
+
+
+def uses_controls(series: Series, settings: SpectraSettings) -> bool:
+    """Whether the modes' kinetic energies are known and told to be used, of enough replicas."""
+    known = series.controls is not None and series.n_replicas >= FEWEST_REPLICAS
+    return settings.control_variates and known
 
 
 def estimator_for(series: Series, settings: SpectraSettings) -> Estimator:
@@ -141,14 +152,9 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
         "method": f"{series.dynamics} molecular dynamics, Fourier transform of autocorrelations",
         "corrections": f"central differences divided by (sin x/x)^2; {verlet}; "
         "classical correlation with harmonic quantum correction; wavenumbers not scaled",
-        "control_variates": _controls_note(series, settings),
+        "control_variates": "kinetic energies of the normal modes" if uses_controls(series, settings)
+        else "none",
         "error": "standard error over replicas (sampling only)" if series.n_replicas > 1
         else "none: parts of one series share its mode energies, only independent replicas tell the error",
         "program": f"painn-spectra {__version__}",
     }  # fmt: skip
-
-
-def _controls_note(series: Series, settings: SpectraSettings) -> str:
-    if not settings.control_variates or series.controls is None or series.n_replicas < FEWEST_REPLICAS:
-        return "none"
-    return f"kinetic energies of {series.controls[0].shape[1]} normal modes"

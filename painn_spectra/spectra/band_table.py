@@ -21,21 +21,24 @@ HEADING = [
 ]  # fmt: skip
 
 
-def band_rows(
+def table_rows(
     spectrum: str,
     unit: str,
     wavenumber_cm: Array,
     densities: Array,
-    parts: tuple[Array, Array] | None = None,
     eckart: Array | None = None,
+    parts: tuple[Array, Array] | None = None,
 ) -> list[list[object]]:
-    """Rows under HEADING. densities, parts (isotropic, anisotropic) of Raman, and the densities in the
-    Eckart frame: (n_replicas, n)."""
+    """Rows under HEADING.
+
+    densities, the same in the molecule's frame (eckart), and parts (isotropic, anisotropic) of Raman:
+    (n_replicas, n_wavenumbers).
+    """
     rows: list[list[object]] = []
     for band in find_bands(wavenumber_cm, densities):
         where = band.lower_cm, band.upper_cm
         ratio = depolarisation(wavenumber_cm, *parts, *where) if parts is not None else MISSING
-        origin = band_origin(wavenumber_cm, eckart, *where) if eckart is not None else MISSING
+        origin = MISSING if eckart is None else band_origin(wavenumber_cm, eckart, *where)
         relative = float(band.area.standard_error / band.area.value)
         rows.append([
             spectrum, *where, band.peak_cm, *band.centroid, *origin[:2], band.fwhm_cm, *band.area, unit,
@@ -51,9 +54,10 @@ def replicas_for(target: float, relative_error: float, n_replicas: int) -> float
     return float(np.ceil(n_replicas * (relative_error / target) ** 2 - 1e-9))
 
 
-def effort_note(n_replicas: int, length_ps: float) -> Mapping[str, str]:
+def effort_note(notes: Mapping[str, str]) -> Mapping[str, str]:
     """What has been run, and what halves every error: NVE replicas keep their modes' energies for long, so
-    that more replicas help and longer ones help less."""
+    that more replicas help and longer ones help less. notes: `n_replicas` and `length_ps` of the series."""
+    n_replicas, length_ps = int(notes["n_replicas"]), float(notes["length_ps"])
     now = n_replicas * length_ps
     return {
         "dynamics_so_far": f"{n_replicas} replicas of {length_ps:g} ps, {now:g} ps in all",

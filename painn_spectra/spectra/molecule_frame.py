@@ -54,10 +54,10 @@ def reference_of(series: Series, replica: int) -> Array:
     return np.asarray(read(replica, 0, 1)[0], dtype=float)
 
 
-def internal_velocities(
+def internal_motion(
     positions: Array, velocities: Array, reference: Array, masses_amu: Array, timestep_fs: float
-) -> Array:
-    """d(R r)/dt = R v + Ω × R r in the Eckart frame of `reference`, (n, n_atoms, 3) | Å/fs.
+) -> tuple[Array, Array]:
+    """R r and d(R r)/dt = R v + Ω × R r in the Eckart frame of `reference`, (n, n_atoms, 3) | Å, Å/fs.
 
     Ω makes it fulfil the frame's condition, Σ m r⁰ × d(R r)/dt = 0; r is moved to the half step of v first.
 
@@ -76,7 +76,7 @@ def internal_velocities(
     outer = np.einsum("i,nix,iy->nxy", masses_amu, r, r0)
     tensor = np.trace(outer, axis1=1, axis2=2)[:, None, None] * np.eye(3) - outer
     spin = np.linalg.solve(tensor, -wrong[..., None])[..., 0]  # (n, 3) | 1/fs
-    return v + np.cross(spin[:, None], r)
+    return r, v + np.cross(spin[:, None], r)
 
 
 def band_origin(wavenumber_cm: Array, densities: Array, lower_cm: float, upper_cm: float) -> Estimate:

@@ -65,7 +65,9 @@ class Member:
 
 
 @contextmanager
-def open_npz(path: Path, sampling: Sampling, masses_amu: Array | None = None) -> Iterator[Series]:
+def open_npz(
+    path: Path, sampling: Sampling, numbers: Array | None = None, masses_amu: Array | None = None
+) -> Iterator[Series]:
     """Open an archive with `dipole` (n_replicas, n_steps, 3) | e·Å and/or `polarizability` (…, 3, 3) | Å³.
 
     Without the first axis it is one replica. Optional: `positions` (n_replicas, n_steps, n_atoms, 3) | Å,
@@ -98,15 +100,15 @@ def open_npz(path: Path, sampling: Sampling, masses_amu: Array | None = None) ->
                 f"{path}: neither 'dipole' nor 'polarizability' in it but {listed}; name the arrays so"
             )
         readers = {name: _reader(member, shapes[name]) for name, member in members.items()}
-        yield series_of(path, sampling, shapes, readers, masses)
+        yield series_of(path, sampling, shapes, readers, masses, numbers)
 
 
 def npz_numbers(path: Path) -> Array | None:
-    """Atomic numbers (n_atoms,) of an archive that has them and no masses; None otherwise."""
+    """Atomic numbers (n_atoms,) of an archive; None where it has none."""
     try:
         with zipfile.ZipFile(path) as archive, ExitStack() as stack:
             names = archive.namelist()
-            if f"{NUMBERS}.npy" not in names or f"{MASSES}.npy" in names:
+            if f"{NUMBERS}.npy" not in names:
                 return None
             return Member(archive, NUMBERS, path, stack).whole().ravel()
     except (OSError, zipfile.BadZipFile):

@@ -6,7 +6,7 @@ import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.spectra.correlation import Estimator
-from painn_spectra.spectra.molecule_frame import internal_velocities, reference_of
+from painn_spectra.spectra.molecule_frame import internal_motion, reference_of
 from painn_spectra.spectra.series import Array, Series
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K, LIGHT_CM_FS
 
@@ -44,7 +44,7 @@ def velocity_chunks(series: Series, replica: int, internal: bool) -> Iterator[Ar
     reference, masses = reference_of(series, replica), series.masses_amu
     assert masses is not None
     for positions, velocities in series.together((keys.SPARSE_POSITIONS, keys.HALF_STEP_VELOCITIES), replica):
-        inner = internal_velocities(positions, velocities, reference, masses, series.integrator_timestep_fs)
+        _, inner = internal_motion(positions, velocities, reference, masses, series.integrator_timestep_fs)
         yield inner.reshape(len(inner), -1)
 
 

@@ -47,6 +47,7 @@ class Series:
     quantities: Mapping[str, tuple[tuple[int, ...], Read]]  # name -> shape of one sample, reader
     advice: str = "mend the file"  # where a number is not finite
     masses_amu: Array | None = None  # (n_atoms,) | amu
+    numbers: Array | None = None  # (n_atoms,) | atomic numbers
     references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
     controls: tuple[Array, Array] | None = None  # MODE_ENERGY_EXCESS of `keys`, and its modes' cm⁻¹
 
@@ -109,6 +110,7 @@ def series_of(
     shapes: Mapping[str, tuple[int, ...]],
     readers: Mapping[str, Read],
     masses_amu: Array | None = None,
+    numbers: Array | None = None,
 ) -> Series:
     """A series from a file that says nothing about its sampling. shapes: (n_replicas, n_samples, ...)."""
     if sampling.sample_interval_fs is None or sampling.temperature_K is None:
@@ -124,16 +126,21 @@ def series_of(
     return Series(
         path, path.stem, EXTERNAL, sampling.temperature_K, sampling.integrator_timestep_fs or 0.0,
         sampling.sample_interval_fs, n_replicas, n_samples,
-        {name: (tails[name], readers[name]) for name in tails}, masses_amu=masses_amu,
+        {name: (tails[name], readers[name]) for name in tails}, masses_amu=masses_amu, numbers=numbers,
     )  # fmt: skip
 
 
 def series_of_arrays(
-    path: Path, sampling: Sampling, arrays: Mapping[str, Array], masses_amu: Array | None = None
+    path: Path,
+    sampling: Sampling,
+    arrays: Mapping[str, Array],
+    masses_amu: Array | None = None,
+    numbers: Array | None = None,
 ) -> Series:
     """A series of arrays in memory or mapped, (n_replicas, n_samples, ...)."""
     readers = {name: _array_reader(array) for name, array in arrays.items()}
-    return series_of(path, sampling, {name: a.shape for name, a in arrays.items()}, readers, masses_amu)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    return series_of(path, sampling, shapes, readers, masses_amu, numbers)
 
 
 def _array_reader(array: Array) -> Read:

@@ -10,7 +10,9 @@ import numpy as np
 from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
-from painn_spectra.spectra.band_table import HEADING, band_rows, effort_note
+from painn_spectra.spectra.assignment import HEADING as ASSIGNMENT
+from painn_spectra.spectra.assignment import assignment
+from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
 from painn_spectra.spectra.bands import standard_error
 from painn_spectra.spectra.csv_files import Metadata, write_table
 from painn_spectra.spectra.infrared import INFRARED_UNIT
@@ -39,7 +41,7 @@ def compute_spectra(
 
 def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas: Path) -> None:
     """Write what the series had: tables with .jdx and .json beside them, bands, densities of replicas."""
-    rows = rows_of(spectra)
+    rows = band_rows(spectra)
     infrared, scattered = infrared_columns(spectra), raman_columns(spectra)
     nu = spectra.wavenumber_cm
     # all is computed: whatever fails, fails before the first file
@@ -65,8 +67,7 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    effort = effort_note(int(spectra.metadata["n_replicas"]), float(spectra.metadata["length_ps"]))
-    write_table(bands, {**spectra.metadata, **effort}, HEADING, rows)
+    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, [*HEADING, *ASSIGNMENT], rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
@@ -115,23 +116,24 @@ def error_column(name: str) -> str:
                 if name.endswith(unit)) + ERROR  # fmt: skip
 
 
-def rows_of(spectra: Spectra) -> list[list[object]]:
+def band_rows(spectra: Spectra) -> list[list]:
     """Rows of bands.csv."""
     rows: list[list[object]] = []
-    nu = spectra.wavenumber_cm
     if spectra.infrared is not None:
-        rows += band_rows(
-            "ir", _area_unit(INFRARED_UNIT), nu, spectra.infrared, eckart=spectra.eckart_infrared
-        )
+        unit = INFRARED_UNIT.partition(" per ")[0]
+        rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
     if spectra.isotropic is not None and spectra.anisotropic is not None:
         parts, turned = (spectra.isotropic, spectra.anisotropic), spectra.eckart_anisotropic
         eckart = None if turned is None else parts[0] + turned
-        rows += band_rows("raman", _area_unit(ACTIVITY_UNIT), nu, parts[0] + parts[1], parts, eckart)
-    return rows
-
-
-def _area_unit(density_unit: str) -> str:
-    return density_unit.partition(" per ")[0]
+        unit = ACTIVITY_UNIT.partition(" per ")[0]
+        rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
+    grid = spectra.power_wavenumber_cm
+    if grid is None or not spectra.motions:
+        return [[*row, "", ""] for row in rows]
+    where = [(float(row[1]), float(row[2])) for row in rows]  # lower and upper border
+    return [
+        [*row, *assignment(grid, spectra.motions, *borders)] for row, borders in zip(rows, where, strict=True)
+    ]
 
 
 def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:

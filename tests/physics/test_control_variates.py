@@ -1,11 +1,20 @@
-"""Control variates: no bias on the analytic model, smaller errors that are honest, coefficients out of fold."""
+"""Control variates: no bias on the analytic model, honest smaller errors, coefficients out of fold."""
 
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
+from toy_trajectory import LINE_CM, OUTPUTS, write_trajectory
 
+from painn_spectra import keys
+from painn_spectra.config import SpectraSettings
 from painn_spectra.spectra.bands import band_areas
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, REACH_CM, RIDGE, adjusted
+from painn_spectra.spectra.csv_files import read_table
 from painn_spectra.spectra.intervals import ratio_of_means
+from painn_spectra.spectra.spectrum import compute_spectra
+from painn_spectra.units import AMU_E2_KM_MOL
 
 pytestmark = pytest.mark.physics
 
@@ -84,3 +93,27 @@ def test_useless_controls_cost_little() -> None:
 def test_few_replicas_are_left_alone() -> None:
     densities, excess = drawn(FEWEST_REPLICAS - 1, np.random.default_rng(5))
     assert adjusted(densities, excess, MODES_CM, GRID) is densities
+
+
+def test_stage_uses_what_the_dynamics_wrote(tmp_path: Path) -> None:
+    """32 replicas of one mode, whose energies are known: the area is that of a thermal mode, 0.01 e²/amu."""
+    path, energies = write_trajectory(tmp_path / "t.h5"), np.random.default_rng(6).exponential(size=32)
+    with h5py.File(path, "a") as file:
+        for name in (keys.DIPOLE, keys.POLARIZABILITY):
+            one = file[name][1:2]  # of energy kT
+            mean = one.mean(axis=1, keepdims=True)
+            del file[name]
+            scale = np.sqrt(energies).reshape(-1, *[1] * (one.ndim - 1))
+            file[name] = (mean + scale * (one - mean)).astype(np.float32)
+        file[keys.MODE_ENERGY_EXCESS] = energies[:, None] - 1
+        file[keys.MODE_ENERGY_EXCESS].attrs["wavenumbers_cm"] = [LINE_CM]
+    found = {}
+    for use in (True, False):
+        outputs = [tmp_path / str(use) / name for name in OUTPUTS]
+        compute_spectra(path, *outputs, SpectraSettings(fwhm_cm=20.0, control_variates=use))
+        notes, rows = read_table(outputs[2])
+        assert (notes["control_variates"] == "none") is not use
+        found[use] = float(rows[0]["area"]), float(rows[0]["area_standard_error"])
+    assert found[True][0] == pytest.approx(AMU_E2_KM_MOL * 0.01, rel=0.03)
+    assert found[False][0] == pytest.approx(AMU_E2_KM_MOL * 0.01 * energies.mean(), rel=0.02)
+    assert found[True][1] < 0.2 * found[False][1]
