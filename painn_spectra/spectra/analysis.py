@@ -20,7 +20,8 @@ from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.series import EXTERNAL, Array, Series
 from painn_spectra.units import LIGHT_CM_FS
 
-DENSITIES = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic", "power")
+CONTROLLED = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
+DENSITIES = (*CONTROLLED, "power")
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,10 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     densities = {name: np.array(rows) for name, rows in found.items()}
     if settings.rotation == "removed":
         densities |= {n: densities[f"eckart_{n}"] for n in ("infrared", "anisotropic") if n in densities}
-    controlled = settings.control_variates and series.controls is not None
-    if controlled and series.n_replicas >= FEWEST_REPLICAS:
-        assert series.controls is not None
+    if uses_controls(series, settings) and series.controls is not None:
         densities |= {
             name: adjusted(densities[name], *series.controls, estimator.wavenumber_cm)
-            for name in DENSITIES if name in densities
+            for name in CONTROLLED if name in densities
         }  # fmt: skip
     power = densities.get("power")
     return Spectra(
@@ -91,6 +90,12 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
         motions=motions, power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
         **{name: densities.get(name) for name in DENSITIES},
     )  # fmt: skip
+
+
+def uses_controls(series: Series, settings: SpectraSettings) -> bool:
+    """Whether the modes' kinetic energies are known and told to be used, of enough replicas."""
+    known = series.controls is not None and series.n_replicas >= FEWEST_REPLICAS
+    return settings.control_variates and known
 
 
 def estimator_for(series: Series, settings: SpectraSettings) -> Estimator:
@@ -147,14 +152,9 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
         "method": f"{series.dynamics} molecular dynamics, Fourier transform of autocorrelations",
         "corrections": f"central differences divided by (sin x/x)^2; {verlet}; "
         "classical correlation with harmonic quantum correction; wavenumbers not scaled",
-        "control_variates": _controls_note(series, settings),
+        "control_variates": "kinetic energies of the normal modes" if uses_controls(series, settings)
+        else "none",
         "error": "standard error over replicas (sampling only)" if series.n_replicas > 1
         else "none: parts of one series share its mode energies, only independent replicas tell the error",
         "program": f"painn-spectra {__version__}",
     }  # fmt: skip
-
-
-def _controls_note(series: Series, settings: SpectraSettings) -> str:
-    if not settings.control_variates or series.controls is None or series.n_replicas < FEWEST_REPLICAS:
-        return "none"
-    return f"kinetic energies of {series.controls[0].shape[1]} normal modes"

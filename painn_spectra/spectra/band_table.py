@@ -54,9 +54,10 @@ def replicas_for(target: float, relative_error: float, n_replicas: int) -> float
     return float(np.ceil(n_replicas * (relative_error / target) ** 2 - 1e-9))
 
 
-def effort_note(n_replicas: int, length_ps: float) -> Mapping[str, str]:
+def effort_note(notes: Mapping[str, str]) -> Mapping[str, str]:
     """What has been run, and what halves every error: NVE replicas keep their modes' energies for long, so
-    that more replicas help and longer ones help less."""
+    that more replicas help and longer ones help less. notes: `n_replicas` and `length_ps` of the series."""
+    n_replicas, length_ps = int(notes["n_replicas"]), float(notes["length_ps"])
     now = n_replicas * length_ps
     return {
         "dynamics_so_far": f"{n_replicas} replicas of {length_ps:g} ps, {now:g} ps in all",

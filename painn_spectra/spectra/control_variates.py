@@ -4,8 +4,8 @@ import numpy as np
 
 from painn_spectra.spectra.intervals import Array
 
-FEWEST_REPLICAS = 8  # coefficients from fewer would add more noise than they take away
-STIFFNESS = 0.03  # of the ridge for a mode at the wavenumber itself, in units of the excess's variance, 1
+FEWEST_REPLICAS = 16  # coefficients from fewer may add more noise than they take away
+RIDGE = 2.0  # replicas that it is worth, for a mode at the wavenumber itself
 REACH_CM = 100.0  # modes farther off than this are held down more and more: they belong to other bands
 
 
@@ -13,14 +13,14 @@ def adjusted(densities: Array, excess: Array, mode_cm: Array, wavenumber_cm: Arr
     """S'_r(ν̃) = S_r(ν̃) − Σ_k β_k^{(−r)}(ν̃) C_rk: the same mean over all thermal starts, less spread.
 
     β^{(−r)} is the ridge regression of S on C over all replicas but r,
-    (Σ_s d_s d_sᵀ + n Λ)⁻¹ Σ_s d_s S_s, d = C − C̄, Λ_k(ν̃) = λ (1 + (ν̃ − ν̃_k)²/w²)². As replica r takes no
+    (Σ_s d_s d_sᵀ + Λ)⁻¹ Σ_s d_s S_s, d = C − C̄, Λ_k(ν̃) = λ (1 + (ν̃ − ν̃_k)²/w²)². As replica r takes no
     part in it and ⟨C_r⟩ = 0, ⟨S'_r⟩ = ⟨S_r⟩ whatever β is. Areas and moments are adjusted likewise.
 
     | symbol | variable | unit |
     | S | densities | (n_replicas, n_wavenumbers), [any] |
     | C | excess | (n_replicas, n_modes), 1, mean zero |
     | ν̃_k, ν̃ | mode_cm, wavenumber_cm | cm⁻¹ |
-    | λ, w | STIFFNESS, REACH_CM | 1, cm⁻¹ |
+    | λ, w | RIDGE, REACH_CM | 1, cm⁻¹ |
     """
     n = len(densities)
     if n < FEWEST_REPLICAS or excess.shape[1] == 0:
@@ -30,7 +30,7 @@ def adjusted(densities: Array, excess: Array, mode_cm: Array, wavenumber_cm: Arr
     weight = n / (n - 1)  # of one replica's part in sums about the mean of the others
     result = np.empty_like(densities, dtype=float)
     for j, nu in enumerate(wavenumber_cm):
-        penalty = n * STIFFNESS * (1 + ((nu - mode_cm) / REACH_CM) ** 2) ** 2
+        penalty = RIDGE * (1 + ((nu - mode_cm) / REACH_CM) ** 2) ** 2
         inverse = np.linalg.inv(product + np.diag(penalty))
         density = densities[:, j] - densities[:, j].mean()
         moment = deviation.T @ density  # (n_modes,)

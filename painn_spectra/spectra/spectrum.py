@@ -67,8 +67,7 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    effort = effort_note(int(spectra.metadata["n_replicas"]), float(spectra.metadata["length_ps"]))
-    write_table(bands, {**spectra.metadata, **effort}, [*HEADING, *ASSIGNMENT], rows)
+    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, [*HEADING, *ASSIGNMENT], rows)
     with atomic_path(replicas) as temporary:
         densities = {
             "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic

@@ -52,7 +52,7 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
             advice=BROKE, masses_amu=file.attrs.get("masses_amu"),
             numbers=file.attrs.get("numbers"), references=_references(file, n_replicas),
-            controls=_controls(file, n_replicas),
+            controls=_controls(file, n_replicas, numbers["temperature_K"]),
         )  # fmt: skip
 
 
@@ -69,12 +69,14 @@ def _references(file: h5py.File, n_replicas: int) -> np.ndarray | None:
     return np.array([conformers[i]["positions"] for i in replicas])
 
 
-def _controls(file: h5py.File, n_replicas: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Excess kinetic energies of the modes and their wavenumbers, where the dynamics wrote them."""
+def _controls(file: h5py.File, n_replicas: int, temperature_K: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Excess kinetic energies of the modes and their wavenumbers, where the dynamics wrote them; they count
+    from k_BT of the file's temperature."""
     data = file.get(keys.MODE_ENERGY_EXCESS)
-    if data is None or data.shape[0] != n_replicas or not np.isfinite(data[:]).all():
+    if data is None or data.shape[0] != n_replicas or temperature_K != file.attrs["temperature_K"]:
         return None
-    return data[:], np.asarray(data.attrs["wavenumbers_cm"])
+    excess = data[:]
+    return (excess, np.asarray(data.attrs["wavenumbers_cm"])) if np.isfinite(excess).all() else None
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
