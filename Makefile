@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint validate direct-dynamics clean
+.PHONY: spectra test lint mutations validate direct-dynamics clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +34,9 @@ direct-dynamics: $(STAMP) # hours; goes on where it stopped
 	$(BIN)/python -m benchmarks.validation.direct_dynamics reference --batches $(BATCHES)
 	$(BIN)/python -m benchmarks.validation.direct_dynamics paired --batches $(BATCHES)
 	$(BIN)/python -m benchmarks.validation.direct_dynamics model --batches 6
+
+mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
+	$(BIN)/python tests/mutations.py
 
 clean: # results only; the labels in config/ stay
 	find results -mindepth 1 ! -name README.md -delete

@@ -10,8 +10,9 @@ from painn_spectra import keys
 from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.plotting import draw_parity
+from painn_spectra.spectra import figures
 from painn_spectra.spectra.compare import compare_bands, compare_stage, read_bands, similarity
-from painn_spectra.spectra.csv_files import read_table
+from painn_spectra.spectra.csv_files import read_spectrum, read_table
 from painn_spectra.spectra.jcamp import MeasuredCurve
 from painn_spectra.spectra.spectrum import compute_spectra
 
@@ -130,6 +131,44 @@ def test_figures_come_out_the_same_twice(spectra, tmp_path):
         compare_stage(spectra, tmp_path / folder, tmp_path / "c.csv", ETHANOL, None, None)
     for name in ("ir.svg", "raman.svg", "ir.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures kept instead of written, in the order they are drawn."""
+    kept = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: kept.append(figure))
+    return kept
+
+
+def test_raman_figure_draws_the_raman_spectrum(spectra, tmp_path, drawn):
+    """The published harmonic Raman trace of ethanol is the infrared one drawn twice."""
+    compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", None, None, None)
+    infrared, raman = drawn
+    ir, table = (read_spectrum(spectra / f"{kind}.csv")[1] for kind in ("ir", "raman"))
+    np.testing.assert_array_equal(infrared.axes[0].lines[0].get_ydata(), ir["ir_km_mol-1_per_cm-1"])
+    activity = table["activity_A4_amu-1_per_cm-1"]
+    np.testing.assert_array_equal(raman.axes[0].lines[0].get_ydata(), activity)
+    assert not np.allclose(activity, ir["ir_km_mol-1_per_cm-1"])
+    signal = raman.axes[1].lines[0].get_ydata()
+    expected = table["cross_section_m2_sr-1_per_cm-1"]
+    np.testing.assert_allclose(signal / np.nanmax(signal), expected / np.nanmax(expected))
+
+
+def test_phase_of_published_bands_stands_in_the_legend(spectra, tmp_path, drawn):
+    """A liquid's bands beside a computed gas are called a liquid's."""
+    table = tmp_path / "bands.csv"
+    table.write_text(HEAD + "raman,liquid,1490,1400,1600,,a,b\nir,gas,1500,1400,1600,,a,b\n")
+    compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", table, None, None)
+    legends = [[axis.get_legend() for axis in figure.axes if axis.get_legend()] for figure in drawn]
+    words = [[text.get_text() for legend in row for text in legend.get_texts()] for row in legends]
+    assert "published maxima (gas)" in words[0]
+    assert "published maxima (liquid)" in words[1]
+    assert "gas" in state_of(spectra / "raman.jdx")
+
+
+def state_of(path):
+    return path.read_text().partition("##STATE=")[2].partition("\n")[0]
 
 
 def test_damaged_replicas(spectra, tmp_path):

@@ -28,7 +28,8 @@ STUB = r"""#!/bin/sh
 stage=$1; shift
 case "$*" in *--settings*) shift 2;; esac
 case $stage in
-    spectra) for file in ir.jdx raman.jdx ir.json raman.json power.csv; do touch "$(dirname "$1")/$file"; done ;;
+    spectra) for name in ir.jdx raman.jdx ir.json raman.json power.csv; do
+        touch "$(dirname "$1")/$name"; done ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
     evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
 esac
