@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint validate direct-dynamics mutations clean
+.PHONY: spectra test lint mutations validate direct-dynamics clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)

@@ -13,7 +13,6 @@ from benchmarks.validation import (
     direct_harmonic,
     energy_flow,
     harmonic_limit,
-    mutations,
     schnetpack_recipe,
 )
 from benchmarks.validation.runs import ROOT
@@ -28,7 +27,6 @@ CHECKS: dict[str, Callable[[], list[Row]]] = {
     "schnetpack": schnetpack_recipe.rows,
     "convergence": convergence.rows,
     "energy_flow": energy_flow.rows,
-    "mutations": mutations.rows,
     "direct_harmonic": direct_harmonic.rows,
     "direct": direct.rows,
 }
