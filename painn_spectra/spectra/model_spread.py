@@ -14,7 +14,7 @@ def model_standard_deviation(values: Array) -> Array:
     | y | values | (n_members, n_replicas, ...), areas or densities |
     | n | number of replicas | 1 |
 
-    Never to be added to the standard error over replicas in silence: one is the training's, one the sampling's.
+    Never added to the standard error over replicas in silence: one is the training's, one the sampling's.
     """
     n_members, n_replicas = values.shape[:2]
     if n_members < 2 or n_replicas < 2:
