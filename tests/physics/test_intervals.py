@@ -89,5 +89,5 @@ def test_more_replicas_are_counted_right() -> None:
     assert replicas_for(0.05, 0.1, 64) == 256
     assert replicas_for(0.1, 0.1, 64) == 64
     assert np.isnan(replicas_for(0.05, np.nan, 1))
-    note = effort_note(64, 10.0)
+    note = effort_note({"n_replicas": "64", "length_ps": "10"})
     assert "640 ps" in note["dynamics_so_far"] and "1920 ps more" in note["to_halve_the_errors"]
