@@ -108,7 +108,7 @@ def test_nothing_is_written_for_wrong_units(water_labels, tmp_path):
     text = water_labels.read_text()
     path.write_text(re.sub(r"(?<=REF_energy=)\S+", lambda m: str(KCAL * float(m[0])), text))
     with pytest.raises(InputError, match=r"labels.extxyz: .*REF_energy looks like kcal/mol, not eV"):
-        gather_labels(path, tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings())
+        gather_labels([path], tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings())
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -185,7 +185,7 @@ def test_a_killed_worker_loses_no_label(geometries):
     command = [str(word) for word in words]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 60
-    while len(list(store.rglob("*.extxyz"))) < 5 and time.monotonic() < limit:
+    while len(list(store.rglob("[!.]*.extxyz"))) < 5 and time.monotonic() < limit:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()

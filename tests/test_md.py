@@ -139,7 +139,8 @@ def test_longer_and_shorter_runs_share_their_beginning(tmp_path: Path, peroxide:
     ages = [path.stat().st_mtime_ns for path in segments]
     long = run(tmp_path, peroxide, production_ps=0.33, checkpoint_interval_ps=0.07)
     assert [path.stat().st_mtime_ns for path in segments] == ages
-    for name, values in short.items():
+    for name in short.keys() - {keys.MODE_ENERGY_EXCESS}:  # a mean over the run
+        values = short[name]
         assert np.array_equal(long[name][:, : values.shape[1]], values)
     assert long[keys.DIPOLE].shape[1] == 330 and long[keys.SPARSE_POSITIONS].shape[1] == 330
     assert same(long, run(tmp_path / "at once", peroxide, production_ps=0.33))

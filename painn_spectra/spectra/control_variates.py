@@ -4,7 +4,7 @@ import numpy as np
 
 from painn_spectra.spectra.intervals import Array
 
-FEWEST_REPLICAS = 16  # coefficients from fewer may add more noise than they take away
+FEWEST_REPLICAS = 32  # from fewer, coefficients may add more noise to a weak band than they take away
 RIDGE = 2.0  # replicas that it is worth, for a mode at the wavenumber itself
 REACH_CM = 100.0  # modes farther off than this are held down more and more: they belong to other bands
 
