@@ -104,18 +104,22 @@ def draw(replicas: list[np.ndarray], interval_fs: float, spread: dict[float, np.
             left.fill_between(nu, k * step + mean - error, k * step + mean + error, color="0.8", linewidth=0)
             left.plot(nu, k * step + mean, color=plotting.BLUE, linewidth=0.9)
             left.text(2300, k * step + 0.12 * step, f"{n} replicas", ha="center", fontsize=8)
-        left.set(
-            xlabel="wavenumber (cm⁻¹)", ylabel="absorption, km mol⁻¹ per cm⁻¹, shifted", xlim=(4000, 100)
-        )
+        left.set(xlabel="wavenumber (cm⁻¹)", ylabel="km mol⁻¹ per cm⁻¹, shifted", xlim=(4000, 100))
         counts = np.geomspace(4, 256, 20)
         colours = (plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.VERMILION)
-        for (length_ps, values), style in zip(spread.items(), (":", "--", "-"), strict=True):
-            for (lower, upper), value, colour in zip(BANDS, values, colours, strict=True):
+        lengths = (min(spread), max(spread))
+        for length_ps, style in zip(lengths, (":", "-"), strict=True):
+            for (lower, upper), value, colour in zip(BANDS, spread[length_ps], colours, strict=True):
                 label = f"{lower}–{upper} cm⁻¹" if style == "-" else None
                 right.loglog(counts, 100 * value / np.sqrt(counts), style, color=colour, label=label)
-            right.plot([], [], style, color="0.3", label=f"{length_ps:g} ps each")
-        right.set(xlabel="replicas", ylabel="standard error of the band area (%)")
-        right.legend(ncols=2, fontsize=7)
+        right.set(
+            xlabel="replicas", ylabel="standard error of the IR band area (%)", xlim=(4, 256),
+            title=f"replicas of {lengths[0]:g} ps (dotted) and {lengths[1]:g} ps",
+        )  # fmt: skip
+        right.set_xticks([4, 16, 64, 256], ["4", "16", "64", "256"])
+        right.set_yticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])
+        right.minorticks_off()
+        right.legend(fontsize=7, loc="upper right")
         plotting.save(figure, FIGURES / "convergence.svg", FIGURES / "convergence.png")
 
 

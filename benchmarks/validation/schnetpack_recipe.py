@@ -29,6 +29,7 @@ from painn_spectra.spectra.raman import raman_density, stokes_cross_section
 from painn_spectra.units import LIGHT_CM_FS, SECOND_RADIATION_CM_K
 
 DEPTH_FS, FWHM_CM, HIGHEST_CM = 2048.0, 16.3, 4000.0
+EMPTY_CM = (1560, 2500)  # no band
 N_REPLICAS, SHARE = 32, 0.03  # bands with less than this part of the strongest are left out
 # x = hcν̃/k_BT comes out 2π · (ħ in atomic units)/(ħ in kJ/mol·ps) times too small: 2.6e5
 THERMAL_SLIP = 2 * np.pi * 2625.4996 * 2.4188843e-5 / 0.0635078
@@ -122,7 +123,7 @@ def rows() -> list[Row]:
         for (lower, upper), share, factor in zip(
             windows, truth / truth.max(), factors(truth, found), strict=True
         ):
-            if SHARE < share < 1:
+            if SHARE < share < 1 and (lower, upper) != EMPTY_CM:
                 against = f"against {strongest[0]}–{strongest[1]}"
                 result.append(Row(check, f"{words} {lower}–{upper} {against}: times", factor))
     return result
