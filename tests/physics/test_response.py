@@ -102,6 +102,28 @@ def test_own_integration_and_coarse_start_change_nothing():
     np.testing.assert_allclose(labels[keys.FORCES], forces, atol=2e-4)
 
 
+@pytest.mark.parametrize(("name", "multiplicity"), [("H2O", 1), ("OH", 2)])
+def test_the_second_order_solver_takes_over(monkeypatch, name, multiplicity):
+    """Where DIIS gives up, the labels are those that it would have given."""
+    atoms = molecule(name)
+    expected = compute_label(atoms.numbers, atoms.positions, SMALL, 0, multiplicity)
+    kernel, gave_up = pyscf.scf.hf.SCF.kernel, []
+
+    def gives_up(self, *arguments, **more):
+        energy = kernel(self, *arguments, **more)
+        self.converged = False
+        gave_up.append(self)
+        return energy
+
+    monkeypatch.setattr(pyscf.df.df_jk._DFHF, "kernel", gives_up, raising=False)
+    labels = compute_label(atoms.numbers, atoms.positions, SMALL, 0, multiplicity)
+    assert gave_up
+    assert labels[keys.ENERGY] == pytest.approx(expected[keys.ENERGY], abs=1e-6)
+    np.testing.assert_allclose(
+        np.linalg.norm(labels[keys.FORCES]), np.linalg.norm(expected[keys.FORCES]), atol=1e-3
+    )
+
+
 def test_diffuse_functions_for_the_polarizability_alone():
     numbers, positions = bent_water()
     plain, diffuse = (
