@@ -22,6 +22,7 @@ body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 
 img { width: 100% } figcaption { color: #555 }
 table { border-collapse: collapse; margin: .6em 0 } td, th { padding: .15em .8em; text-align: right }
 td:first-child, th:first-child { text-align: left } tr { border-bottom: 1px solid #ddd }
+aside { border: 1px solid #bbb; border-radius: .4em; padding: 0 1em; margin: 1.5em 0; background: #fafafa }
 pre { background: #f5f5f5; padding: 1em; overflow: auto }
 </style></head><body>
 <h1>$title</h1>
@@ -40,6 +41,14 @@ CAPTIONS = {
     "same geometries.",
     "parity": "Predictions against labels on the held-out frames.",
 }
+
+LIMITS = """<aside><h2>What classical dynamics does not describe</h2><ul>
+<li>Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled to hide it.
+</li><li>Tunnelling, and with it splittings of methyl and hydroxyl torsions.</li>
+<li>Fermi resonances, overtones and combinations: their classical intensities fall with temperature to nothing, the
+quantum ones do not.</li>
+<li>A liquid: measured Raman spectra are often of the neat liquid, whose hydrogen bonds move and broaden O–H bands.
+</li></ul></aside>"""
 
 
 def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
@@ -62,6 +71,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
             html_table(pairs(quality)),
             "<h3>Starting structures</h3>" + html_table(quality.get("starts", [])),
         ]
+    parts.append(LIMITS)
     parts += _harmonic(results / "harmonic", results / "figures" / "torsions.svg")
     shown_settings = html.escape(json.dumps(settings, indent=2, ensure_ascii=False))
     parts += [

@@ -122,6 +122,7 @@ def test_pages_need_no_network(results):
         "absorption at 310 K",
         "scattering at 310 K",
         "laser at 633 nm",
+        "What classical dynamics does not describe",
         __version__,
     ):
         assert word in text
