@@ -43,12 +43,13 @@ CAPTIONS = {
 }
 
 LIMITS = """<aside><h2>What classical dynamics does not describe</h2><ul>
-<li>Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled to hide it.
-</li><li>Tunnelling, and with it splittings of methyl and hydroxyl torsions.</li>
-<li>Fermi resonances, overtones and combinations: their classical intensities fall with temperature to nothing, the
-quantum ones do not.</li>
-<li>A liquid: measured Raman spectra are often of the neat liquid, whose hydrogen bonds move and broaden O–H bands.
-</li></ul></aside>"""
+<li>Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled
+to hide it.</li>
+<li>Tunnelling, and with it splittings of methyl and hydroxyl torsions.</li>
+<li>Fermi resonances, overtones and combinations: their classical intensities fall with temperature to
+nothing, the quantum ones do not.</li>
+<li>A liquid: measured Raman spectra are often of the neat liquid, whose hydrogen bonds move and broaden
+O–H bands.</li></ul></aside>"""
 
 
 def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
