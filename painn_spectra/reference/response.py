@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
+from painn_spectra.reference.quadrature import BLOCK_POINTS
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-5  # of the residual; α is then right to 1e-4 a0³
 MAX_CYCLES = 60
-BLOCK_POINTS = 4032  # of the grid, a multiple of PySCF's block of 56: its arrays stay in the cache
 CACHE_BYTES = 2e9  # basis function values on the grid are kept when they fit, else evaluated in every cycle
 
 
