@@ -62,7 +62,7 @@ MODELS = [
     ("H2O", 128, 1, 1),
     ("CH3CH2OH", 128, 2, 0),
     ("C6H6", 16, 4, -1),  # pairs beyond the cutoff
-    ("HCl", 8, 3, 0),
+    ("HCl", 48, 3, 0),
 ]
 
 
@@ -157,7 +157,7 @@ def test_dynamics_takes_the_engine_where_it_fits(tmp_path: Path) -> None:
     engine = for_dynamics(load_model(tmp_path / "model.pt"))
     assert isinstance(engine, Engine)
     assert engine.charge == 0 and engine.metadata["elements"] == [1, 8]
-    assert isinstance(for_dynamics(potential(10, 1)), Potential)  # 10 features: not by eights
+    assert isinstance(for_dynamics(potential(10, 1)), Potential)  # 10 features: not by sixteens
     other = nn.Identity()
     assert for_dynamics(other) is other
 

@@ -5,18 +5,49 @@ eight features, computing and storing them in this order says what is meant. Arr
 offset counts elements from their beginning.
 """
 
+import hashlib
+import math
 import operator
+import os
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 8
+TAYLOR_ORDER = 12
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
 
-compiled = njit(cache=True, error_model="numpy", fastmath=set(FLAGS))
+KERNELS = ("lanes", "products", "atom_kernels", "pair_kernels", "passes")
+
+
+def _cache_folder() -> Path | None:
+    """A folder for this state of the compiled files (numba looks at one file's date alone), None: no place.
+
+    NUMBA_CACHE_DIR, or painn-spectra/ in the user's cache.
+    """
+    here = Path(__file__).parent
+    state = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in KERNELS)).hexdigest()
+    try:
+        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "painn-spectra"
+        folder = Path(os.environ.get("NUMBA_CACHE_DIR") or user) / f"loops-{state[:12]}"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or one that cannot be written to
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def compiled(function: Any) -> Any:
+    """Compile at the first call, or read what an earlier process compiled."""
+    folder, others = _cache_folder(), config.CACHE_DIR
+    config.CACHE_DIR = str(folder or others)
+    try:
+        return njit(cache=folder is not None, error_model="numpy", fastmath=set(FLAGS))(function)
+    finally:
+        config.CACHE_DIR = others
 
 
 class Lanes(types.Type):
@@ -34,7 +65,7 @@ class LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(element, LANES))
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, lanes: Any) -> Any:
+def _pointer(context: Any, builder: Any, array_type: Any, lanes: Any, array: Any, offset: Any) -> Any:
     """Address of eight elements."""
     data = context.make_array(array_type)(context, builder, array).data
     element = builder.gep(data, [offset])
@@ -47,7 +78,7 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
     lanes = Lanes(array.dtype)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, array, *arguments, lanes)
+        pointer = _pointer(context, builder, array, lanes, *arguments)
         return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
     return lanes(array, types.intp), build
@@ -58,11 +89,16 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
     """array[offset : offset + 8] = value, flat."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, array, *arguments[:2], value)
+        pointer = _pointer(context, builder, array, value, *arguments[:2])
         builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), build
+
+
+def _spread(builder: Any, kind: Any, scalar: Any) -> Any:
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
 @intrinsic
@@ -71,10 +107,7 @@ def spread(typing_context: Any, scalar: Any) -> Any:
     lanes = Lanes(scalar)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = context.get_value_type(lanes)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[0], ir.IntType(32)(0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(one, one, mask)
+        return _spread(builder, context.get_value_type(lanes), arguments[0])
 
     return lanes(scalar), build
 
@@ -93,12 +126,58 @@ def total(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
+def pick(typing_context: Any, array: Any, offset: Any) -> Any:
+    """array[offset], flat, eight times."""
+    lanes = Lanes(array.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        scalar = builder.load(builder.gep(data, [arguments[1]]))
+        return _spread(builder, context.get_value_type(lanes), scalar)
+
+    return lanes(array, types.intp), build
+
+
+def _call(builder: Any, name: str, value: Any, bits: int) -> Any:
+    """One of LLVM's functions of eight numbers."""
+    function_type = ir.FunctionType(value.type, [value.type])
+    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f{bits}")
+    return builder.call(function, [value])
+
+
+@intrinsic
 def square_root(typing_context: Any, value: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = context.get_value_type(value)
-        name = f"llvm.sqrt.v{LANES}f{value.dtype.bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
-        return builder.call(function, arguments)
+        return _call(builder, "sqrt", arguments[0], value.dtype.bitwidth)
+
+    return value(value), build
+
+
+@intrinsic
+def exponential(typing_context: Any, value: Any) -> Any:
+    """e^x for |x| ≤ 87, beyond that e^±87: 2^n times the Taylor series of 2^f, |f| ≤ ½, to 2e-16."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, bits = context.get_value_type(value), value.dtype.bitwidth
+
+        def number(x: float) -> Any:
+            return ir.Constant(kind, [x] * LANES)
+
+        x = arguments[0]
+        for bound, outside in ((87.0, ">"), (-87.0, "<")):
+            x = builder.select(builder.fcmp_ordered(outside, x, number(bound)), number(bound), x)
+        x = builder.fmul(x, number(1 / math.log(2)))
+        whole = _call(builder, "rint", x, bits)
+        part = builder.fmul(builder.fsub(x, whole), number(math.log(2)))
+        series = number(1 / math.factorial(TAYLOR_ORDER))
+        for order in reversed(range(TAYLOR_ORDER)):
+            product = builder.fmul(series, part, flags=FLAGS)
+            series = builder.fadd(product, number(1 / math.factorial(order)), flags=FLAGS)
+        mantissa, bias = {32: (23, 127), 64: (52, 1023)}[bits]
+        integers = ir.VectorType(ir.IntType(bits), LANES)
+        exponent = builder.add(builder.fptosi(whole, integers), ir.Constant(integers, [bias] * LANES))
+        power = builder.bitcast(builder.shl(exponent, ir.Constant(integers, [mantissa] * LANES)), kind)
+        return builder.fmul(series, power)
 
     return value(value), build
 

@@ -1,7 +1,7 @@
 """PaiNN's message and its gradient over undirected pairs, compiled by numba.
 
 Atoms of all replicas are numbered through. Filters come from `filter_table.py`; a pair (i, j) has the
-direction u = (r_j − r_i)/r. Compiled loops are kept in `__pycache__` beside this file, or in NUMBA_CACHE_DIR.
+direction u = (r_j − r_i)/r.
 """
 
 import numpy as np
