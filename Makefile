@@ -32,8 +32,8 @@ validate-%: $(STAMP)
 BATCHES ?= 25
 direct-dynamics: $(STAMP) # hours; goes on where it stopped
 	$(BIN)/python -m benchmarks.validation.direct_dynamics reference --batches $(BATCHES)
-	$(BIN)/python -m benchmarks.validation.direct_dynamics paired --batches $(BATCHES)
-	$(BIN)/python -m benchmarks.validation.direct_dynamics model --batches 6
+	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 0 --batches 7
+	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 1 --batches 7
 
 mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
 	$(BIN)/python tests/mutations.py
