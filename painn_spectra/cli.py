@@ -145,7 +145,7 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads,
+        a.threads, first_member=a.first_member,
     )  # fmt: skip
 
 
@@ -273,6 +273,10 @@ def parser() -> Parser:
     reference.add_argument(
         "--polarizability-anew", action="store_true", help="of the conformers in an .npz file, nothing else"
     )
+    moving = add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report")
+    moving.add_argument(
+        "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
+    )
     threaded = [
         reference,
         turning,
@@ -280,7 +284,7 @@ def parser() -> Parser:
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
         add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
-        add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
+        moving,
     ]
     for command in threaded:
         help_text = "worker processes, default: %(default)s"
