@@ -188,9 +188,8 @@ def spectra(a: Arguments) -> None:
     from painn_spectra.config import SpectraSettings, parse_settings
     from painn_spectra.spectra.spectrum import compute_spectra
 
-    compute_spectra(
-        a.trajectory, a.ir, a.raman, a.bands, a.replicas, parse_settings(SpectraSettings, a.settings)
-    )
+    settings = parse_settings(SpectraSettings, a.settings)
+    compute_spectra(a.trajectory, a.ir, a.raman, a.bands, a.replicas, settings, a.members)
 
 
 def analyze(a: Arguments) -> None:
@@ -305,7 +304,10 @@ def parser() -> Parser:
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
-    add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
+    paths = ("trajectory", "ir", "raman", "bands", "replicas")
+    add(spectra, "IR and Raman spectra with errors", *paths).add_argument(
+        "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"
+    )
     comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
     comparing.add_argument(
         "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"

@@ -34,13 +34,15 @@ $body
 # filled from the notes of the spectrum's CSV file
 CAPTIONS = {
     "ir": "Infrared absorption at $temperature_K K, absolute; no frequency scaled. "
-    "Shade: standard error over replicas.",
+    "Shade: standard error over replicas.$models",
     "raman": "Raman scattering at $temperature_K K, absolute: activity, and Stokes cross-section for a laser "
-    "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.",
+    "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.$models",
     "torsions": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the "
     "same geometries.",
     "parity": "Predictions against labels on the held-out frames.",
 }
+
+MODELS = " Hatched: standard deviation of $n_models trained models, an error apart from that of sampling."
 
 LIMITS = """<aside><h2>What classical dynamics does not describe</h2><ul>
 <li>Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled
@@ -119,7 +121,8 @@ def _figure(path: Path, notes: Mapping[str, str] = MappingProxyType({})) -> str:
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     known = {key: notes.get(key, "an unknown") for key in ("temperature_K", "laser_nm")}
-    caption = html.escape(Template(CAPTIONS[path.stem]).substitute(known))
+    models = Template(MODELS).substitute(notes) if "n_models" in notes else ""
+    caption = html.escape(Template(CAPTIONS[path.stem]).substitute(known, models=models))
     return (
         f'<figure><img alt="{caption}" src="data:image/{kind};base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"

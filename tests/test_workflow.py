@@ -52,7 +52,7 @@ FROM_TRAINING = LEARNT | MINIMA | DYNAMICS
 FROM_PRETRAINING = {"pretrain_member a"} | FROM_TRAINING
 FROM_PRETRAINING_LABELS = {"label_pretraining a"} | FROM_PRETRAINING
 ALL = {"gather_labels a"} | FROM_PRETRAINING_LABELS
-REPORTS = {"write_report a", "write_report b", "write_index"}
+MEMBER = {"run_member a", "run_member b"}  # what the first has run stays
 
 
 class Clone:
@@ -145,7 +145,7 @@ def test_other_labels_redo_everything(edited):
         ({"train": {"pretrain": {"epochs": 10}}}, FROM_PRETRAINING),
         ({"train": {"pretrain": {"n_frames": 0}}}, FROM_TRAINING),
         ({"train": {"epochs": 10}}, FROM_TRAINING),
-        ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *REPORTS}),
+        ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *MEMBER, *SPECTRA}),
         ({"md": {"production_ps": 12.0}}, DYNAMICS),
         ({"spectra": {"fwhm_cm": 12.0}}, SPECTRA),
     ],
@@ -154,6 +154,20 @@ def test_other_labels_redo_everything(edited):
 def test_an_edited_setting_redoes_its_stage_and_what_follows(edited, edit, expected):
     edited.configure({"molecules": MOLECULES, **edit})
     assert edited.jobs() == expected
+
+
+def test_every_member_runs_its_own_dynamics_once(edited):
+    """Three models, two entries: two more trainings and four more trajectories, in files of their own."""
+    edited.configure({"molecules": MOLECULES, "train": {"members": 3}})
+    done = edited.snakemake("--dry-run", "--quiet", "rules")
+    table = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    assert (table["train_member"], table["run_member"], table["compute_spectra"]) == ("2", "4", "2")
+    assert "run_dynamics" not in table
+    done = edited.snakemake("--dry-run", "--printshellcmds", "results/b/classical/ir.csv")
+    told = re.sub(r"results/b/classical/|results/a/", "", done.stdout + done.stderr)
+    assert "--first-member model/0/model.pt model/2/model.pt dataset.extxyz 2/trajectory.h5 2/dyn" in told
+    assert "bands.csv replicas.npz --members 1/trajectory.h5 2/trajectory.h5 > " in told
+    assert edited.jobs("md") == {"pretrain_member a", "train_member a", *MEMBER, "md"}
 
 
 def test_an_experiment_redraws_only(edited):

@@ -1,7 +1,8 @@
 """The one way from a series to spectra: what its sampling carries, every replica's densities, what to say."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Spectra:
     power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
     power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
     motions: dict[str, Array]  # {bond stretch, torsion, ...: (n_power,) | modes per cm⁻¹}; empty if unknown
+    # of an ensemble: {name of DENSITIES: (n_models, n_replicas, n_wavenumbers)}; what is above are then means
+    models: Mapping[str, Array] = field(default_factory=dict)
 
 
 def analyse(series: Series, settings: SpectraSettings) -> Spectra:

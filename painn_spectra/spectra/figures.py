@@ -31,6 +31,7 @@ def draw_infrared(
     with style():
         figure, axes = _panels([3.0] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
         nu = columns["wavenumber_cm-1"]
+        _model_band(axes[0], columns, "ir_km_mol-1_per_cm-1", "")
         _spectrum(axes[0], nu, columns["ir_km_mol-1_per_cm-1"], columns["standard_error"], BLUE, "computed")
         axes[0].set_ylabel("absorption, km mol⁻¹ per cm⁻¹")
         _published(axes[0], published, nu)
@@ -58,6 +59,7 @@ def draw_raman(
         figure, axes = _panels([2.7, 2.2] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
         nu = columns["wavenumber_cm-1"]
         unit = "A4_amu-1_per_cm-1"
+        _model_band(axes[0], columns, f"activity_{unit}", "activity_")
         for name, colour, label in (
             ("activity", BLACK, "activity 45β′² + 7γ′²"),
             ("isotropic", VERMILION, "isotropic 45β′²"),
@@ -72,6 +74,7 @@ def draw_raman(
         exponent = int(np.floor(np.log10(np.nanmax(cross_section))))
         error = columns["cross_section_standard_error"]
         label = f"computed Stokes signal, {metadata['laser_nm']} nm"
+        _model_band(axes[1], columns, "cross_section_m2_sr-1_per_cm-1", "cross_section_", 10.0**exponent)
         _spectrum(axes[1], nu, cross_section / 10.0**exponent, error / 10.0**exponent, GREEN, label)
         _magnified(axes[1], nu, cross_section / 10.0**exponent)
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
@@ -108,6 +111,18 @@ def _spectrum(axis: Axes, nu: Array, density: Array, error: Array | None, colour
             linewidth=0,
             label="± 1 standard error",
         )
+
+
+def _model_band(axis: Axes, columns: Mapping[str, Array], name: str, prefix: str, unit: float = 1.0) -> None:
+    """Hatched between dotted lines, so that it is told from the shade of sampling without any colour."""
+    spread = columns.get(f"{prefix}model_standard_deviation")
+    if spread is None or not np.isfinite(spread).any():
+        return
+    density, spread = columns[name] / unit, spread / unit
+    axis.fill_between(
+        columns["wavenumber_cm-1"], density - spread, density + spread, facecolor="none", edgecolor="0.45",
+        hatch="//////", linewidth=0.5, linestyle=":", zorder=0, label="± 1 standard deviation of models",
+    )  # fmt: skip
 
 
 def _magnified(axis: Axes, nu: Array, density: Array) -> None:
