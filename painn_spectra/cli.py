@@ -304,8 +304,8 @@ def parser() -> Parser:
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
-    paths = ("trajectory", "ir", "raman", "bands", "replicas")
-    add(spectra, "IR and Raman spectra with errors", *paths).add_argument(
+    files = ("trajectory", "ir", "raman", "bands", "replicas")
+    add(spectra, "IR and Raman spectra with errors", *files).add_argument(
         "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"
     )
     comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")

@@ -181,7 +181,7 @@ def test_models_have_a_band_and_a_column_of_their_own(spectra, tmp_path, drawn):
     compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", table, None, None)
     for axis in (drawn[0].axes[0], *drawn[1].axes[:2]):
         words = [text.get_text() for text in axis.get_legend().get_texts()]
-        assert {"± 1 standard error", "± 1 standard deviation of models"} <= set(words)
+        assert {"± 1 standard error", "± 1 s.d. of models"} <= set(words)
         hatched = [band for band in axis.collections if band.get_hatch()]
         assert len(hatched) == 1 and len(axis.collections) == 2
     notes, rows = read_table(tmp_path / "c.csv")

@@ -1,5 +1,7 @@
 """The spectra stage: files whole and readable, bad trajectories refused in one line."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -81,6 +83,18 @@ def test_bands_of_both_spectra(trajectory):
     beta2, gamma2 = (2 / 3) ** 2, 7.0  # of diag(1, 2, −1)
     expected = 3 * gamma2 / (45 * beta2 + 4 * gamma2)
     assert float(raman["depolarisation_ratio"]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_bands_as_json_hold_the_same_numbers(trajectory):
+    folder = run(trajectory)
+    notes, rows = read_table(folder / "bands.csv")
+    told = json.loads((folder / "bands.json").read_text(encoding="utf-8"))
+    assert told["metadata"] == notes and len(told["bands"]) == len(rows) == 2
+    for band, row in zip(told["bands"], rows, strict=True):
+        for name, value in band.items():
+            assert row[name] == (
+                "nan" if value is None else value if isinstance(value, str) else f"{value:.9g}"
+            )
 
 
 def test_jcamp_twins_hold_the_same_numbers(trajectory):

@@ -30,7 +30,7 @@ stage=$1; shift
 case "$*" in *--settings*) shift 2;; esac
 [ "$1" = --store ] && shift 2
 case $stage in
-    spectra) for name in ir.jdx raman.jdx ir.json raman.json power.csv; do
+    spectra) for name in ir.jdx raman.jdx ir.json raman.json bands.json power.csv; do
         touch "$(dirname "$1")/$name"; done ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,5 +37,7 @@ def ensemble(members: Sequence[Spectra]) -> Spectra:
         f"sampling's variance subtracted, itself known to {known}; apart from the standard error, which "
         "holds none of it; errors that the models share, of labels and method, are in neither",
     }
-    means = {name: models[name].mean(axis=0) if name in models else None for name in DENSITIES}
+    means: dict[str, Any] = {
+        name: models[name].mean(axis=0) if name in models else None for name in DENSITIES
+    }
     return dataclasses.replace(first, metadata=metadata, models=models, **means)

@@ -8,7 +8,9 @@ rule compute_spectra:
         raman="results/{molecule}/{dynamics}/raman.csv",
         bands="results/{molecule}/{dynamics}/bands.csv",
         replicas="results/{molecule}/{dynamics}/replicas.npz",
-        twins=multiext("results/{molecule}/{dynamics}/", "ir.jdx", "raman.jdx", "ir.json", "raman.json"),
+        twins=multiext(
+            "results/{molecule}/{dynamics}/", "ir.jdx", "raman.jdx", "ir.json", "raman.json", "bands.json"
+        ),
         power=["results/{molecule}/{dynamics}/power.csv"] if SETTINGS.md.record_motion else [],
     log:
         "results/{molecule}/logs/compute_spectra-{dynamics}.log",
