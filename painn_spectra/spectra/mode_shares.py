@@ -20,7 +20,8 @@ from painn_spectra.spectra.molecule_frame import has_motion, internal_motion
 from painn_spectra.spectra.power import mode_density
 from painn_spectra.spectra.series import Array, Minima, Series
 
-Floats, Integers = NDArray[np.float64], NDArray[np.int64]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 HEADING = ["normal_modes", "normal_mode_shares"]
 MAJORITY = 0.5
@@ -49,12 +50,12 @@ class RunModes:
             firsts += [] if same else [c]
         self.symmetry = [matching_orders(r, r, self.kinds) for r in minima.positions]
         self.wavenumbers_cm = minima.wavenumbers_cm[firsts]  # (n_distinct, n_modes)
-        self.words = [self._named(c) for c in firsts]
+        self.words = [self._named(c, numbers) for c in firsts]
 
-    def _named(self, conformer: int) -> list[str]:
+    def _named(self, conformer: int, numbers: Array) -> list[str]:
         """Class of motion that carries most of each mode's kinetic energy at the minimum; else `mixed`."""
         positions, modes = self.minima.positions[conformer], self.minima.modes[conformer]
-        coordinates = Coordinates(self.numbers, positions, self.masses_amu)
+        coordinates = Coordinates(numbers, positions, self.masses_amu)
         names, weights = coordinates.weights()
         centre = self.masses_amu @ positions / self.masses_amu.sum()
         still = np.broadcast_to(positions - centre, modes.shape)
