@@ -351,6 +351,7 @@ TINY = {
     "dataset": {"test_fraction": 0.25, "validation_fraction": 0.1},
     "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
     "train": {
+        "members": 2,
         "epochs": 60,
         "learning_rate": 5e-3,
         "ema_decay": 0.9,
@@ -364,6 +365,7 @@ TINY = {
 # nothing is brought along: a first set and one batch from the model's own dynamics, labelled by PySCF
 FROM_STRUCTURE = {
     **TINY,
+    "train": TINY["train"] | {"members": 1},
     "molecules": [
         {
             "name": "water",
@@ -402,6 +404,11 @@ def test_water_to_spectra(tmp_path, config):
         assert values[:, 1].max() > 0
         for kind in ("svg", "png"):
             assert (results / f"figures/classical/{spectrum}.{kind}").stat().st_size > 1000
+    members = config["train"]["members"]
+    assert ("model_standard_deviation" in read_csv(results / "classical/ir.csv")[0]) == (members > 1)
+    assert (results / "classical/1/trajectory.h5").is_file() == (members > 1)
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert ("Hatched: standard deviation of 2 trained models" in page) == (members > 1)
     errors = {row["property"]: row for row in read_csv(results / "evaluation/errors.csv")}
     assert set(errors) == {"energy", "forces", "dipole", "polarizability"}
     assert "data:image/svg+xml" in (results / "report.html").read_text(encoding="utf-8")

@@ -19,9 +19,9 @@ def in_line_with(
     """The same conformers, numbered, turned and their like atoms ordered as the first member's.
 
     firsts: minima of the first member; guides: where each of them relaxes to on this member's surface,
-    (n_firsts, n_atoms, 3) | Å. Which member a minimum is of then matters no more to the replicas: the same
-    number is the same conformer, and the same noise pushes the same atom in the same direction. Conformers
-    that the first member lacks come last; weights and energies stay this member's own.
+    (n_firsts, n_atoms, 3) | Å. To the replicas it then matters no more which member's minima these are: they
+    come in the same order, and the same noise pushes the same atom in the same direction. Conformers that
+    the first member lacks come last; weights and energies stay this member's own.
     """
     left, found = list(conformers), []
     for guide, first in zip(guides, firsts, strict=True):
