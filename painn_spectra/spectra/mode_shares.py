@@ -33,6 +33,7 @@ class RunModes:
     | kinds_of[c] | g of conformer c of the run; mirror images have the same | (n_conformers,) |
     | wavenumbers_cm[g, k] | ascending with k | cm⁻¹ |
     | words[g][k] | what moves, at the minimum | |
+    | reachable[c] | what a run from conformer c can be nearest to, as `references`; None for too much | |
     """
 
     def __init__(self, minima: Minima, numbers: Array, masses_amu: Array) -> None:
@@ -51,6 +52,7 @@ class RunModes:
         self.symmetry = [matching_orders(r, r, self.kinds) for r in minima.positions]
         self.wavenumbers_cm = minima.wavenumbers_cm[firsts]  # (n_distinct, n_modes)
         self.words = [self._named(c, numbers) for c in firsts]
+        self.reachable = {c: self._reachable(c) for c in set(minima.replicas)}
 
     def _named(self, conformer: int, numbers: Array) -> list[str]:
         """Class of motion that carries most of each mode's kinetic energy at the minimum; else `mixed`."""
@@ -62,7 +64,7 @@ class RunModes:
         shares = coordinates.parts(still, modes / np.sqrt(self.masses_amu)[:, None]) ** 2 @ weights.T
         return [names[int(row.argmax())] if row.max() >= NAMED_SHARE else "mixed" for row in shares]
 
-    def reachable(self, start: int) -> tuple[Floats, Integers, Integers] | None:
+    def _reachable(self, start: int) -> tuple[Floats, Integers, Integers] | None:
         """`references` of a conformer, one of each set that a rotation turns into one another: a frame is as
         near to all of these, but their antisymmetric modes have opposite signs."""
         positions = np.asarray(self.minima.positions, np.float64)
@@ -94,7 +96,7 @@ def run_modes(series: Series) -> RunModes | None:
         return None
     assert series.numbers is not None and series.masses_amu is not None
     found = RunModes(series.minima, series.numbers, series.masses_amu)
-    return found if all(found.reachable(c) is not None for c in set(series.minima.replicas)) else None
+    return None if any(known is None for known in found.reachable.values()) else found
 
 
 def mode_densities(series: Series, replica: int, of: RunModes, estimator: Estimator) -> Array:
@@ -103,7 +105,7 @@ def mode_densities(series: Series, replica: int, of: RunModes, estimator: Estima
     q̇_k = Σ_i √m_i L_ki·v_i, v in the Eckart frame of the nearest minimum, whose modes L are; 0 while the run
     is nearer to other conformers. With Ω of `internal_motion` the Σ_k q̇_k² are all of Σ m v².
     """
-    reachable = of.reachable(of.minima.replicas[replica])
+    reachable = of.reachable[of.minima.replicas[replica]]
     assert reachable is not None
     geometries, which, orders = reachable
     hold = max(1, round(VISIT_INTERVAL_FS / series.sample_interval_fs))
