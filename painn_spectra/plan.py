@@ -39,7 +39,7 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 2,
+    "md": 3,
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
