@@ -43,7 +43,7 @@ STAGE_VERSION = {
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
-    "spectra": 2,
+    "spectra": 3,
     "compare": 1,
     "report": 1,
 }
