@@ -6,6 +6,7 @@ out by hand, all in compiled loops. Dipole and polarizability come from the torc
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class Engine(nn.Module):
         self.charge, self.metadata = potential.charge, potential.metadata
         self.weights = pack_weights(potential)
         self.dtype = potential.painn.embedding.weight.dtype
-        self.buffers: dict[int, Buffers] = {}
+        self.spaces: dict[int, Buffers] = {}
         self.elements = torch.zeros(0, dtype=torch.int64)
         self.numbers = self.elements  # of the last call
         self.energy_scale_eV = float(potential.energy_scale_eV)
@@ -72,23 +73,24 @@ class Engine(nn.Module):
     def take_molecule(self, elements: Tensor) -> None:
         """What is constant for a molecule: the first layer's scalars and their φ."""
         self.elements = elements.clone()
-        self.buffers.clear()
-        painn = self.potential.painn
+        self.spaces.clear()
+        painn: Any = self.potential.painn
         with torch.no_grad():
             first_s = painn.embedding(elements - 1)  # (n, F)
-            self.first_phi = painn.messages[0].phi(first_s)  # type: ignore[operator, union-attr]  # (n, 3F)
+            self.first_phi = painn.messages[0].phi(first_s)  # (n, 3F)
         self.first_s = first_s.numpy()
-        constant = self.energy_scale_eV * float(self.potential.energy_head.net[2].bias.detach())
+        last: Any = self.potential.energy_head.net[2]
+        constant = self.energy_scale_eV * float(last.bias.detach())
         self.energy_offset_eV = float((self.potential.energy_offset_eV[elements] + constant).sum())
 
     def pairs(self, positions: np.ndarray) -> tuple[Buffers, int]:
         """Buffers for these replicas, with the pairs inside the cutoff filled in, and the number of pairs."""
         b, n = positions.shape[:2]
-        room = PAIRS_PER_ATOM * b * n if b not in self.buffers else 0
+        room = PAIRS_PER_ATOM * b * n if b not in self.spaces else 0
         while True:
             if room:
-                self.buffers[b] = make_buffers(self.weights, b * n, room, self.first_phi.repeat(b, 1))
-            space = self.buffers[b]
+                self.spaces[b] = make_buffers(self.weights, b * n, room, self.first_phi.repeat(b, 1))
+            space = self.spaces[b]
             cutoff_A = self.potential.painn.cutoff_A
             n_pairs = find_pairs(positions, cutoff_A, space.pairs, space.distances, space.directions)
             if n_pairs <= len(space.pairs):

@@ -42,7 +42,8 @@ class Weights(NamedTuple):
 
 def pack_weights(potential: Potential) -> Weights:
     """Copies: a potential that is trained on needs a new engine."""
-    painn, n = potential.painn, potential.painn.n_features
+    painn: Any = potential.painn
+    n = painn.n_features
     dtype = painn.embedding.weight.detach().numpy().dtype
 
     def forth(weights: list[Tensor]) -> NDArray:
@@ -59,7 +60,8 @@ def pack_weights(potential: Potential) -> Weights:
     mix = [u.mix.weight for u in painn.updates]
     gate_s, gate_norm = [g.weight[:, :n] for g in gate_in], [g.weight[:, n:] for g in gate_in]
     tables = filter_tables(painn, dtype)
-    energy_in, _, energy_out = potential.energy_head.net
+    net: Any = potential.energy_head.net
+    energy_in, _, energy_out = net
     fill = -(n // 2) % COLUMNS
     energy_matrix = np.pad(energy_in.weight.detach().numpy(), ((0, fill), (0, 0)))
     return Weights(
@@ -123,7 +125,7 @@ def make_buffers(weights: Weights, n: int, n_pairs: int, first_phi: Tensor) -> B
     """first_phi: (n, 3F), the first layer's φ, which depends on the elements alone."""
     dtype, (n_layers, f) = weights.tables.dtype, weights.phi_in_bias.shape
     half = len(weights.energy_out)
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "distances": (n_pairs,), "directions": (n_pairs, 3),
         "phi_hidden": (n_layers, n, f), "phi": (n_layers, n, 3 * f), "v": (n_layers, n, 3, f),
         "uv": (n_layers, n, 3, 2 * f), "norm": (n_layers, n, f), "gate_hidden": (n_layers, n, f),
@@ -132,11 +134,12 @@ def make_buffers(weights: Weights, n: int, n_pairs: int, first_phi: Tensor) -> B
         "grad_norm": (n, f), "grad_wide": (n, 3 * f), "grad_narrow": (n, 2 * f), "grad_v": (n, 3, f),
         "grad_v_in": (n, 3, f), "grad_uv": (n, 3, 2 * f),
     }  # fmt: skip
+    arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
     new = Buffers(
         pairs=np.zeros((n_pairs, 2), np.int64),
         net_energy=np.zeros(n),
         gradient=np.zeros((n, 3)),
-        **{name: np.zeros(shape, dtype) for name, shape in shapes.items()},
+        **arrays,
     )
     new.phi[0] = torch.as_tensor(first_phi).numpy()
     return new
