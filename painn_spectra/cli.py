@@ -131,6 +131,24 @@ def evaluate(a: Arguments) -> None:
     print(json.dumps(rows, indent=2) if a.json else error_table(rows))
 
 
+def predict(a: Arguments) -> None:
+    from painn_spectra.predictions import predict_files
+
+    predict_files(a.models, a.frames, a.output)
+
+
+def ipi(a: Arguments) -> None:
+    from painn_spectra.ipi import run_driver
+
+    run_driver(a.model, a.structure, a.host, a.port, a.unix)
+
+
+def export(a: Arguments) -> None:
+    from painn_spectra.exporting import export_model
+
+    export_model(a.model, a.output)
+
+
 def evaluate_split(a: Arguments) -> None:
     from painn_spectra.evaluate import evaluate_stage
 
@@ -297,6 +315,17 @@ def parser() -> Parser:
     public.add_argument("models", nargs="+", type=Path, metavar="MODEL")
     public.add_argument("dataset", type=Path, metavar="DATASET")
     public.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predicting = add(predict, "predictions for the structures of an extxyz file", settings=False)
+    predicting.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="several are averaged")
+    predicting.add_argument("frames", type=Path, metavar="FRAMES", help="any molecules")
+    predicting.add_argument("output", type=Path, metavar="OUTPUT", help="extxyz with model_energy, ...")
+    driver = add(ipi, "serve i-PI with a model, dipole and polarizability in the extras", settings=False)
+    driver.add_argument("model", type=Path, metavar="MODEL")
+    driver.add_argument("structure", type=Path, metavar="STRUCTURE", help="extxyz: the atoms in i-PI's order")
+    driver.add_argument("--host", default="localhost", help="where i-PI listens, default: %(default)s")
+    driver.add_argument("--port", type=positive, default=31415, metavar="N", help="default: %(default)s")
+    driver.add_argument("--unix", metavar="NAME", help="name of a UNIX socket, instead of host and port")
+    add(export, "write a model as a torch.export file", "model", "output", settings=False)
     paths = ("dataset", "split", "errors", "figures")
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")

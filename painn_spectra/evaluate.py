@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from ase.data import chemical_symbols
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames, read_split
@@ -48,8 +50,12 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     The baseline predicts the mean over these frames.
     """
     frames = read_frames(dataset)
-    predicted = _mean([predict(load_model(path), frames, path) for path in models])
-    return error_rows(predicted, frames, frames)
+    return error_rows(mean_prediction(models, frames), frames, frames)
+
+
+def mean_prediction(models: Sequence[Path], frames: Frames) -> dict[str, np.ndarray]:
+    """Properties of all frames, averaged over the ensemble `models`."""
+    return _mean([predict(load_model(path), frames, path) for path in models])
 
 
 def predict(
@@ -62,9 +68,8 @@ def predict(
     known = potential.metadata.get("elements")
     unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
     if unknown:
-        raise InputError(
-            f"atomic numbers {unknown} are unknown to {source} (trained on {known}); use another model"
-        )
+        names, trained = (", ".join(chemical_symbols[z] for z in group) for group in (unknown, known or ()))
+        raise InputError(f"{names}: unknown to {source}, which was trained on {trained}; use another model")
     parts: list[dict[str, np.ndarray]] = []
     for first in range(0, len(frames), BATCH):
         numbers = torch.as_tensor(frames.numbers[first : first + BATCH])
