@@ -232,13 +232,13 @@ def compare(a: Arguments) -> None:
 
 def report(a: Arguments) -> None:
     from painn_spectra.config import parse_object
-    from painn_spectra.report import write_report
+    from painn_spectra.report.page import write_report
 
     write_report(a.results, a.report, parse_object(a.settings))
 
 
 def index(a: Arguments) -> None:
-    from painn_spectra.report import write_index
+    from painn_spectra.report.page import write_index
 
     write_index(a.reports, a.index)
 

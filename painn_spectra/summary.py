@@ -95,7 +95,7 @@ def _molecule(folder: Path) -> str:
     harmonic = folder / "harmonic" / "comparison.csv"
     if harmonic.is_file():
         add("Harmonic modes, model beside reference", harmonic, text_table(pairs(read_notes(harmonic))))
-    add("Seconds", folder / "benchmarks", _seconds(folder / "benchmarks"))
+    add("Seconds", folder / "benchmarks", text_table(job_seconds(folder / "benchmarks")))
     report = folder / "report.html"
     parts.append(f"Report: {report}") if report.is_file() else absent.append(str(report))
     if absent:
@@ -103,14 +103,12 @@ def _molecule(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _seconds(folder: Path) -> str:
+def job_seconds(folder: Path) -> list[dict[str, Any]]:
     """Wall time of each job's last run, from Snakemake's benchmark files, and their sum."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime):
         heads, values, *_ = [line.split("\t") for line in path.read_text().splitlines()] + [[], []]
         measured = dict(zip(heads, values, strict=False))
         if "s" in measured:
             rows.append({"job": path.stem, "seconds": float(measured["s"])})
-    if not rows:
-        return ""
-    return text_table([*rows, {"job": "total", "seconds": sum(float(str(row["seconds"])) for row in rows)}])
+    return [*rows, {"job": "total", "seconds": sum(row["seconds"] for row in rows)}] if rows else []
