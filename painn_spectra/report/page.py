@@ -14,7 +14,7 @@ from markupsafe import Markup
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
-from painn_spectra.report.bands import band_heads, band_rows
+from painn_spectra.report.bands import band_table
 from painn_spectra.report.content import (
     as_script,
     constants,
@@ -71,6 +71,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         kinds=[_kind(folder, errors, imaginary) for folder in folders],
         limits=LIMITS,
         errors=errors,
+        learning=data["learning"],
         harmonic=pairs(read_notes(results / "harmonic" / "comparison.csv")),
         barriers=read_csv(results / "harmonic" / "barriers.csv"),
         figures={name: _image(results / "figures" / name) for name in FIGURES},
@@ -99,13 +100,13 @@ def write_index(reports: Sequence[Path], index: Path) -> None:
 def _kind(folder: Path, errors: list[dict[str, str]], imaginary: int) -> dict[str, Any]:
     """What the page shows of one kind of dynamics beside its curves."""
     quality, bands = read_object(folder / "dynamics.json"), read_csv(folder / "bands.csv")
-    notes = read_notes(folder / "ir.csv")
+    notes, (heads, rows) = read_notes(folder / "ir.csv"), band_table(bands)
     return {
         "name": folder.name,
         "notes": notes,
         "laser_nm": read_notes(folder / "raman.csv").get("laser_nm", "532"),
-        "heads": band_heads(bands),
-        "bands": band_rows(bands),
+        "heads": heads,
+        "bands": rows,
         "effort": pairs(effort(folder / "bands.csv")),
         "quality": pairs(quality),
         "starts": quality.get("starts", []),

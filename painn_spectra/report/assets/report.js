@@ -5,11 +5,13 @@
   const STYLES = [["computed", "blue"], ["second", "purple"]];
   const FINE = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
     toImageButtonOptions: { format: "svg" } };
+  const BANDS_FROM_CM = 300; // free rotation below may be far stronger than all bands: it does not set the first scale
   const DEPOLARISED_ABOVE = 0.01; // of the strongest point: below, the ratio is one of noise
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faded = (hex, alpha) => hex + Math.round(255 * alpha).toString(16).padStart(2, "0");
   const largest = (values) => values.reduce((most, x) => (x > most ? x : most), 0);
+  const highest = (nu, y) => 1.12 * largest(y.filter((_, i) => nu[i] >= BANDS_FROM_CM));
   const name = (kind) => (data.kinds.length > 1 ? `computed, ${kind.name}` : "computed");
 
   function axis(extra) {
@@ -21,7 +23,8 @@
     return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: "keep",
       font: { color: colour("ink"), size: 12, family: "system-ui, sans-serif" }, hovermode: "closest",
       hoverlabel: { bgcolor: colour("panel"), font: { color: colour("ink") } },
-      margin: { l: 60, r: 12, t: 10, b: 40 }, legend: { orientation: "h", y: -0.14, yanchor: "top" }, ...extra };
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("faint"), activecolor: colour("blue") },
+      margin: { l: 60, r: 12, t: 30, b: 40 }, legend: { orientation: "h", y: -0.14, yanchor: "top" }, ...extra };
   }
 
   // a curve with its band of errors, which goes on and off with it
@@ -95,11 +98,12 @@
     const { nu, density } = data.kinds[0].ir, measured = scaledMeasurement("ir", nu, density);
     if (measured) traces.push(...curve(`measured, scaled: ${measured.title}`, measured.nu, map(measured.y), null,
       colour("faint"), unit, { line: { dash: "dot" } }));
-    const top = quantity === "transmittance" ? 103 : 1.06 * largest(map(density));
-    traces.push(...published("ir", top), ...sticks("ir"));
+    const top = quantity === "transmittance" ? 105 : highest(nu, map(density));
+    traces.push(...published("ir", 0.98 * top), ...sticks("ir"));
     Plotly.react("ir", traces, layout({
       xaxis: wavenumbers("ir", nu, { anchor: "y2" }),
-      yaxis: axis({ title: { text: title }, domain: [0.27, 1], rangemode: "tozero" }),
+      yaxis: axis({ title: { text: title }, domain: [0.27, 1], range: [0, top],
+        uirevision: `${quantity} ${amount}` }),
       yaxis2: axis({ title: { text: "km mol⁻¹" }, domain: [0, 0.2], nticks: 4 }),
     }), FINE);
   }
@@ -138,11 +142,12 @@
     const shown = times(density, factors(nu)), measured = scaledMeasurement("raman", nu, shown);
     if (measured) traces.push(...curve(`measured, scaled: ${measured.title}`, measured.nu, measured.y, null,
       colour("faint"), "", { line: { dash: "dot" } }));
-    traces.push(...published("raman", 1.06 * largest(shown)), ...sticks("raman"));
+    const top = highest(nu, shown);
+    traces.push(...published("raman", 0.98 * top), ...sticks("raman"));
     Plotly.react("raman", traces, layout({
       xaxis: wavenumbers("raman", nu, { anchor: "y3" }),
       yaxis: axis({ title: { text: signal ? `d²σ/dΩdν̃, ${unit}` : `activity, ${unit}` }, domain: [0.43, 1],
-        rangemode: "tozero", exponentformat: "power" }),
+        range: [0, top], uirevision: top, exponentformat: "power" }),
       yaxis2: axis({ title: { text: "Å⁴ amu⁻¹" }, domain: [0.21, 0.37], nticks: 4 }),
       yaxis3: axis({ title: { text: "ρ" }, domain: [0, 0.15], range: [0, 0.8], nticks: 3 }),
     }), FINE);
