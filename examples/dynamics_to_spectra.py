@@ -1,6 +1,6 @@
 """Dynamics of a trained model and its spectra, without the workflow.
 
-    python examples/dynamics_to_spectra.py results/ethanol/model/0/model.pt results/ethanol/dataset.extxyz out
+python examples/dynamics_to_spectra.py results/ethanol/model/0/model.pt results/ethanol/dataset.extxyz out
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Relax a molecule with a trained model through ASE and print what it knows there.
 
-    python examples/relax_with_ase.py results/ethanol/model/0/model.pt ethanol.xyz
+python examples/relax_with_ase.py results/ethanol/model/0/model.pt ethanol.xyz
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Infrared spectrum of arrays: eight replicas of one vibration, whose area is known in closed form.
 
-    python examples/spectrum_from_arrays.py
+python examples/spectrum_from_arrays.py
 """
 
 import numpy as np
@@ -22,7 +22,9 @@ def main() -> tuple[float, float]:
     dipole = np.zeros((8, 5000, 3))  # (n_replicas, n_samples, 3) | e·Å
     dipole[..., 2] = CHARGE * (a * np.cos(phase) + b * np.sin(phase))
 
-    spectra = spectra_from_arrays(dipole, sample_interval_fs=INTERVAL_FS, temperature_K=TEMPERATURE_K, fwhm_cm=20)
+    spectra = spectra_from_arrays(
+        dipole, sample_interval_fs=INTERVAL_FS, temperature_K=TEMPERATURE_K, fwhm_cm=20
+    )
 
     columns = infrared_columns(spectra)  # wavenumber, mean, standard error
     step = np.diff(columns["wavenumber_cm-1"])[0]

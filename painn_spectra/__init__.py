@@ -19,7 +19,7 @@ _HOME = {
     "spectra_from_arrays": "spectra.from_arrays",
     "write_spectra": "spectra.spectrum",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

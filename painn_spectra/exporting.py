@@ -17,13 +17,16 @@ METADATA = "metadata.json"
 
 
 def export_model(model: Path, output: Path) -> None:
-    """Write `output` (.pt2): (numbers (b, n) | 0 pads, positions (b, n, 3) | Å, float64) -> the four properties.
+    """Write `output` (.pt2): from numbers (b, n) and positions (b, n, 3) | Å, float64, the four properties.
 
-    Any number of frames and atoms. torch.export alone refuses to differentiate inside a graph, so that the
-    forces' backward pass is first traced into plain operations. The result cannot be trained further.
+    Any number of frames and atoms, 0 pads smaller molecules. torch.export alone refuses to differentiate
+    inside a graph, so that the forces' backward pass is first traced into plain operations. The result
+    cannot be trained further.
     """
     if output.suffix != ".pt2":
-        raise InputError(f"{output}: torch.export files end in .pt2; name it {output.with_suffix('.pt2').name}")
+        raise InputError(
+            f"{output}: torch.export files end in .pt2; name it {output.with_suffix('.pt2').name}"
+        )
     potential = load_model(model).double()
     elements = potential.metadata.get("elements") or [1, 8]
     z = torch.tensor([elements[:1] * 3] * 3)  # any geometry serves: nothing depends on its values

@@ -73,8 +73,8 @@ def serve(protocol: IPIProtocol, potential: nn.Module, numbers: NDArray[np.int64
                 _, _, positions = protocol.recvposdata()
                 if len(positions) != len(numbers):
                     raise InputError(
-                        f"i-PI sends {len(positions)} atoms, the structure file has {len(numbers)}; give both "
-                        f"the same molecule"
+                        f"i-PI sends {len(positions)} atoms, the structure file has {len(numbers)}; give "
+                        f"both the same molecule"
                     )
                 answer = predict(potential, numbers, positions[None], keys.PROPERTIES)
             case "GETFORCE":
@@ -84,11 +84,11 @@ def serve(protocol: IPIProtocol, potential: nn.Module, numbers: NDArray[np.int64
             case "EXIT":
                 return
             case _:
-                raise InputError(f"i-PI sends {message!r}, which is no message of its protocol; update one of them")
+                raise InputError(f"i-PI sends {message!r}, unknown to this client; update one of them")
 
 
 def extras(answer: dict[str, NDArray[np.float64]]) -> str:
-    """JSON with `dipole` | e·a0 and `polarizability`, nine numbers | a0³: atomic units, as all on this socket."""
+    """JSON with `dipole` | e·a0 and `polarizability`, nine numbers | a0³: atomic units like the rest."""
     dipole = answer[keys.DIPOLE][0] / BOHR_A
     polarizability = answer[keys.POLARIZABILITY][0].ravel() / BOHR_A**3
     return json.dumps({keys.DIPOLE: dipole.tolist(), keys.POLARIZABILITY: polarizability.tolist()})

@@ -45,7 +45,7 @@ STAGE_VERSION = {
     "torsions": 1,
     "spectra": 2,
     "compare": 1,
-    "report": 1,
+    "report": 2,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers

@@ -12,9 +12,9 @@ from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
 
 
-def write_model(path: Path, seed: int = 0) -> Path:
+def write_model(path: Path, seed: int = 0, n_layers: int = 2) -> Path:
     torch.manual_seed(seed)
-    save_model(path, Potential(8, 2, 5, 4.0, atomic_masses), {"elements": [1, 6, 8]})
+    save_model(path, Potential(8, n_layers, 5, 4.0, atomic_masses), {"elements": [1, 6, 8]})
     return path
 
 

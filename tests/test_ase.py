@@ -83,7 +83,9 @@ def test_infrared_of_ase_gives_our_sticks(water: Atoms, tmp_path: Path) -> None:
     theirs = Infrared(water, name=str(tmp_path / "ir"), delta=STEP_A)
     theirs.run()
     frequencies = theirs.get_frequencies().real[-3:]  # after translations and rotations
-    found = derivatives(predict(calculator.potential, water.numbers, displaced(water.positions), keys.PROPERTIES))
+    found = derivatives(
+        predict(calculator.potential, water.numbers, displaced(water.positions), keys.PROPERTIES)
+    )
     ours = sticks(
         found.hessian, found.dipole, found.polarizability, water.positions, atomic_masses[water.numbers]
     )

@@ -107,29 +107,6 @@ def test_summary_of_a_started_run_names_what_is_absent(tmp_path, capsys):
         assert name in line
 
 
-def test_pages_need_no_network(results):
-    page = results / "water/report.html"
-    assert main(["report", "--settings", '{"a": "<b>"}', str(results / "water"), str(page)]) == 0
-    assert main(["index", str(results / "report.html"), str(page)]) == 0
-    text = page.read_text(encoding="utf-8")
-    for word in (
-        "data:image/svg+xml;base64,",
-        "900",
-        "cosine",
-        "drift",
-        "energy_eV",
-        "&lt;b&gt;",
-        "absorption at 310 K",
-        "scattering at 310 K",
-        "laser at 633 nm",
-        "What classical dynamics does not describe",
-        __version__,
-    ):
-        assert word in text
-    assert "http" not in text
-    assert 'href="water/report.html"' in (results / "report.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("trouble", "code", "words"),
     [

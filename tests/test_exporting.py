@@ -14,7 +14,7 @@ from painn_spectra.model.checkpoint import load_model
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    model = write_model(folder / "model.pt")
+    model = write_model(folder / "model.pt", n_layers=1)  # tracing takes seconds per layer
     assert main(["export", str(model), str(folder / "model.pt2")]) == 0
     told = {"metadata.json": ""}
     program = torch.export.load(folder / "model.pt2", extra_files=told)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_no_server_is_one_line(inputs, capsys):
 
 INPUT = f"""<simulation verbosity='low'>
 <output prefix='run'>
-  <properties stride='1' filename='out'> [ step, potential{{electronvolt}}, conserved{{electronvolt}} ] </properties>
+  <properties stride='1' filename='out'> [ step, potential{{electronvolt}} ] </properties>
   <trajectory stride='1' filename='pos' format='xyz'> positions{{angstrom}} </trajectory>
   <trajectory stride='1' filename='mu' extra_type='dipole'> extras </trajectory>
   <trajectory stride='1' filename='alpha' extra_type='polarizability'> extras </trajectory>
@@ -87,7 +88,9 @@ INPUT = f"""<simulation verbosity='low'>
   <initialize nbeads='1'><file mode='xyz' units='angstrom'>start.xyz</file>
     <velocities mode='thermal' units='kelvin'>300</velocities></initialize>
   <forces><force forcefield='model'/></forces>
-  <motion mode='dynamics'><dynamics mode='nve'><timestep units='femtosecond'>0.25</timestep></dynamics></motion>
+  <motion mode='dynamics'>
+    <dynamics mode='nve'><timestep units='femtosecond'>0.25</timestep></dynamics>
+  </motion>
 </system>
 </simulation>
 """
@@ -103,7 +106,7 @@ def test_ipi_runs_with_the_model(inputs, tmp_path, monkeypatch):
     rows = [f"{symbol} {x} {y} {z}" for symbol, (x, y, z) in zip(atoms.symbols, atoms.positions, strict=True)]
     Path("start.xyz").write_text("\n".join([str(len(rows)), cell, *rows]) + "\n")
     Path("input.xml").write_text(INPUT.replace("NAME", name))
-    server = subprocess.Popen(["i-pi", "input.xml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(["i-pi", "input.xml"], stdout=PIPE, stderr=STDOUT, text=True)
     try:
         waited = time.monotonic()
         while not Path(f"/tmp/ipi_{name}").exists() and time.monotonic() - waited < 60:

@@ -95,7 +95,9 @@ def test_example_of_arrays_finds_the_area():
 
 def test_example_of_ase_relaxes(tmp_path):
     two_molecules()[0].write(tmp_path / "water.xyz")
-    atoms = example("relax_with_ase").main(str(write_model(tmp_path / "model.pt")), str(tmp_path / "water.xyz"), 3)
+    atoms = example("relax_with_ase").main(
+        str(write_model(tmp_path / "model.pt")), str(tmp_path / "water.xyz"), 3
+    )
     assert atoms.calc.results["polarizability"].shape == (3, 3)
 
 

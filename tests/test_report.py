@@ -26,6 +26,7 @@ from painn_spectra.spectra.harmonic import write_harmonic
 from painn_spectra.spectra.raman import stokes_cross_section
 from painn_spectra.spectra.spectrum import compute_spectra
 
+ASSETS = Path(__file__).parents[1] / "painn_spectra/report/assets"
 NASTY = "</script><script>window.broken = 1</script> <b>&amp;"
 NUMBERS = np.array([8, 1, 1])
 QUALITY = {
@@ -72,7 +73,9 @@ def page(results):
 def test_the_page_is_whole_and_small(page):
     text = page.read_text(encoding="utf-8")
     assert len(text) < 8e6
-    own = text.replace(Path("painn_spectra/report/assets/plotly-basic.min.js").read_text(encoding="utf-8"), "")
+    own = text.replace(
+        Path("painn_spectra/report/assets/plotly-basic.min.js").read_text(encoding="utf-8"), ""
+    )
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", own)
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", own)
     for word in ("What classical dynamics does not describe", "@inproceedings{painn", "290.0 ± 2.5", "PBE0"):
@@ -119,7 +122,11 @@ def test_cautions_name_the_number():
                   "30 cm⁻¹", "2 harmonic wavenumbers"):  # fmt: skip
         assert words in told
     assert "drifts" not in told
-    good = {"n_replicas": 16, "temperature_K": 300, "kinetic_temperature_K": {"mean": 299, "standard_error": 1}}
+    good = {
+        "n_replicas": 16,
+        "temperature_K": 300,
+        "kinetic_temperature_K": {"mean": 299, "standard_error": 1},
+    }
     fine = [ERRORS[0] | {"mae": "20"}]
     assert cautions(good, fine, bands[1:], {"fwhm_cm": "10"}) == []
     assert "drifts by -2" in cautions(good | {"drift_meV_atom_ps": {"mean": -2.0}}, fine, [], {})[0]
@@ -129,7 +136,8 @@ def test_the_band_table_keeps_numbers_with_their_errors():
     band = {
         "spectrum": "ir", "lower_cm-1": "900", "upper_cm-1": "1200", "centroid_cm-1": "1052.34",
         "centroid_standard_error_cm-1": "1.23", "area": "16.2", "area_standard_error": "nan",
-        "area_unit": "km/mol", "depolarisation_ratio": "nan", "assignment": "C–O stretch", "assignment_modes": "7",
+        "area_unit": "km/mol", "depolarisation_ratio": "nan", "assignment": "C–O stretch",
+        "assignment_modes": "7",
     }  # fmt: skip
     heads, rows = band_table([band])
     cells = dict(zip(heads, rows[0]["cells"], strict=True))
@@ -144,53 +152,7 @@ def test_the_band_table_keeps_numbers_with_their_errors():
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ERRORS_SEEN = """<script>window.seen = []; addEventListener("error", (e) => seen.push(String(e.message)));
 console.error = (...words) => seen.push(words.join(" "));</script>"""
-# A page around the report, as wide as a phone, that uses it and writes down what it saw.
-VISITOR = """<!doctype html><iframe id="f" src="page.html" width="390" height="3000"></iframe><pre id="verdict"></pre>
-<script>
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-onload = async () => {
-  const verdict = {};
-  try {
-    const page = frames[0], doc = page.document, id = (name) => doc.getElementById(name);
-    const set = (name, value) => { const e = id(name); e[e.type === "checkbox" ? "checked" : "value"] = value;
-      e.dispatchEvent(new Event("change", { bubbles: true })); };
-    const named = (plot, label) => plot.data.find((t) => t.name === label);
-    await pause(800);
-    verdict.width = doc.documentElement.scrollWidth;
-    verdict.paths = ["ir", "raman", "learning"].map((name) =>
-      [...id(name).querySelectorAll(".scatterlayer path.js-line")].filter((p) => p.getAttribute("d").length > 50).length);
-    verdict.reversed = [...id("ir").layout.xaxis.range];
-    set("ir-reversed", false); await pause(200);
-    verdict.straight = [...id("ir").layout.xaxis.range];
-    verdict.absorption = [...named(id("ir"), "computed").y];
-    set("ir-column", 0.2); set("ir-quantity", "transmittance"); await pause(200);
-    verdict.transmittance = [...named(id("ir"), "computed").y];
-    set("raman-laser", 785); set("raman-temperature", 150); await pause(200);
-    verdict.stokes = [...named(id("raman"), "computed").y];
-    verdict.ratio = [...named(id("raman"), "depolarisation ratio").y];
-    const legend = id("ir").querySelector(".legendtoggle"), box = legend.getBoundingClientRect();
-    const at = { bubbles: true, view: page, clientX: box.x + 5, clientY: box.y + 5 };
-    for (const kind of ["mousedown", "mouseup", "click"]) legend.dispatchEvent(new page.MouseEvent(kind, at));
-    await pause(900);
-    verdict.hidden = id("ir").data.filter((t) => t.visible === "legendonly").map((t) => t.legendgroup);
-    const table = doc.querySelector("table.bands"), column = [...table.tHead.rows[0].cells]
-      .findIndex((cell) => cell.textContent.includes("area"));
-    const order = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[column].dataset.sort));
-    table.tHead.rows[0].cells[column].querySelector("button").click(); verdict.rising = order();
-    table.tHead.rows[0].cells[column].querySelector("button").click(); verdict.falling = order();
-    table.tBodies[0].rows[0].dispatchEvent(new page.Event("focus"));
-    verdict.mode = id("mode-name").textContent;
-    const canvas = id("motion"), pixels = () => canvas.toDataURL();
-    id("pause").click(); const still = pixels(); await pause(300); verdict.still = still === pixels();
-    id("pause").click(); await pause(450); verdict.moves = still !== pixels();
-    const ground = () => page.getComputedStyle(doc.body).backgroundColor;
-    const before = ground(); id("theme").click(); await pause(200); verdict.themes = [before, ground()];
-    verdict.broken = page.broken ?? null;
-    verdict.seen = page.seen;
-  } catch (error) { verdict.failure = String(error.stack); }
-  document.getElementById("verdict").textContent = btoa(unescape(encodeURIComponent(JSON.stringify(verdict))));
-};
-</script>"""
+VISITOR = Path(__file__).with_name("report_visitor.html")
 
 
 @pytest.fixture(scope="module")
@@ -201,11 +163,13 @@ def verdict(page, tmp_path_factory):
     folder = tmp_path_factory.mktemp("visit")
     text = page.read_text(encoding="utf-8").replace("<head>", f"<head>{ERRORS_SEEN}", 1)
     (folder / "page.html").write_text(text, encoding="utf-8")
-    (folder / "visitor.html").write_text(VISITOR, encoding="utf-8")
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--window-size=500,3200",
-               "--virtual-time-budget=20000", f"--user-data-dir={folder / 'profile'}", "--dump-dom"]  # fmt: skip
-    done = subprocess.run([CHROMIUM, *options, (folder / "visitor.html").as_uri()], capture_output=True, text=True,
-                          timeout=300, check=False)  # fmt: skip
+    shutil.copy(VISITOR, folder / "visitor.html")
+    command = [
+        CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+        "--window-size=500,3200", "--virtual-time-budget=20000", f"--user-data-dir={folder / 'profile'}",
+        "--dump-dom", (folder / "visitor.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     told = re.search(r'<pre id="verdict">(.+?)</pre>', done.stdout)
     assert told, done.stderr[-2000:]
     found = json.loads(base64.b64decode(html.unescape(told[1])))
@@ -239,7 +203,10 @@ def test_transmittance_is_beers_law(verdict):
 
 def test_stokes_signal_at_another_laser_and_temperature_is_pythons(verdict, results):
     columns = read_spectrum(results / "classical/raman.csv")[1]
-    nu, parts = columns["wavenumber_cm-1"], [columns[f"{p}_A4_amu-1_per_cm-1"] for p in ("isotropic", "anisotropic")]
+    nu, parts = (
+        columns["wavenumber_cm-1"],
+        [columns[f"{p}_A4_amu-1_per_cm-1"] for p in ("isotropic", "anisotropic")],
+    )
     expected = stokes_cross_section(nu, *parts, temperature_K=150.0, laser_nm=785.0)
     assert verdict["stokes"] == pytest.approx(expected, rel=1e-4)
     middle = int(np.abs(nu - 1500).argmin())  # the toy's line: α' = diag(1, 2, −1)

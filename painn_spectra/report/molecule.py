@@ -11,13 +11,20 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from painn_spectra.md.bonds import bonds
 from painn_spectra.molecules import perceived
-from painn_spectra.spectra.harmonic import all_sticks, derivatives_file, masses_of, read_conformers, read_sticks
+from painn_spectra.report.content import compact
+from painn_spectra.spectra.harmonic import (
+    all_sticks,
+    derivatives_file,
+    masses_of,
+    read_conformers,
+    read_sticks,
+)
 
 SIZE_PX = 260
 
 
 def modes_of(table: Path) -> dict[str, Any]:
-    """Geometries and modes of a harmonic table (.csv, with its .npz beside it); displacements of unit length."""
+    """Geometries and modes of a harmonic table and its .npz file; displacements have unit length."""
     notes, rows = read_sticks(table)
     conformers, _ = read_conformers(derivatives_file(table))
     masses = masses_of(notes, table)
@@ -27,21 +34,23 @@ def modes_of(table: Path) -> dict[str, Any]:
         moves = sticks.modes / np.sqrt(masses)[:, None]  # (n_modes, n_atoms, 3)
         moves /= np.linalg.norm(moves, axis=(1, 2), keepdims=True)
         positions = conformers.positions[i] - conformers.positions[i].mean(0)
+        columns = {
+            "nu": sticks.wavenumber_cm.round(1).tolist(),
+            "ir": compact(sticks.infrared),
+            "raman": compact(sticks.activity),
+            "moves": moves.round(3).tolist(),
+        }
         found.append(
             {
                 "weight": round(weights[i]["quantum_weight"], 3),
                 "energy_meV": round(weights[i]["relative_energy_meV"], 1),
-                "positions": np.round(positions, 3).tolist(),
+                "positions": positions.round(3).tolist(),
                 "bonds": bonds(conformers.numbers, positions),
                 "modes": [
-                    {"nu": round(nu, 1), "ir": float(f"{ir:.4g}"), "raman": float(f"{raman:.4g}"), "moves": move}
-                    for nu, ir, raman, move in zip(
-                        sticks.wavenumber_cm.tolist(), sticks.infrared, sticks.activity,
-                        np.round(moves, 3).tolist(), strict=True,
-                    )
+                    dict(zip(columns, mode, strict=True)) for mode in zip(*columns.values(), strict=True)
                 ],
             }
-        )  # fmt: skip
+        )
     return {"symbols": [chemical_symbols[z] for z in conformers.numbers], "conformers": found}
 
 
@@ -54,7 +63,7 @@ def formula_svg(table: Path, charge: int, multiplicity: int) -> str | None:
     heavy = Chem.RemoveHs(graph)
     rdDepictor.Compute2DCoords(heavy)
     drawing = rdMolDraw2D.MolDraw2DSVG(SIZE_PX, SIZE_PX * 2 // 3)
-    options = drawing.drawOptions()
+    options: Any = drawing.drawOptions()
     options.useBWAtomPalette()
     options.clearBackground = False
     drawing.DrawMolecule(heavy)

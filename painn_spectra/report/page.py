@@ -31,10 +31,10 @@ from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
 PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
-    "parity.png": "Predictions of energy, forces, dipole and polarizability against their labels, on frames that "
-    "training never saw; a perfect model's points lie on the diagonal.",
-    "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the "
-    "same geometries.",
+    "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
+    "lie on the diagonal.",
+    "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method "
+    "at the same geometries.",
 }
 
 
@@ -59,7 +59,8 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         "learning": learning_of(sorted(results.glob("model/*"))),
         "constants": constants(),
     }
-    imaginary = sum(mode["nu"] < 0 for c in (modes or {"conformers": []})["conformers"] for mode in c["modes"])
+    conformers = modes["conformers"] if modes else []
+    imaginary = sum(mode["nu"] < 0 for conformer in conformers for mode in conformer["modes"])
     errors = read_csv(results / "evaluation" / "errors.csv")
     state = molecule.get("charge", 0), molecule.get("multiplicity", 1)
     page = _environment().get_template("report.html").render(
@@ -67,7 +68,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         level=_level(tables, molecule),
         structure=molecule.get("structure"),
         formula=Markup(formula_svg(model_modes, *state) or "") if modes else "",
-        conformers=modes["conformers"] if modes else [],
+        conformers=conformers,
         kinds=[_kind(folder, errors, imaginary) for folder in folders],
         limits=LIMITS,
         errors=errors,

@@ -11,8 +11,8 @@ UNCERTAIN_AREA = 0.2  # relative standard error
 WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
 
 LIMITS = (
-    "Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled to "
-    "hide it.",
+    "Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled "
+    "to hide it.",
     "Tunnelling, and with it splittings of methyl and hydroxyl torsions.",
     "Fermi resonances, overtones and combinations: their classical intensities fall with temperature to "
     "nothing, the quantum ones do not.",
@@ -43,14 +43,14 @@ def cautions(
     error = temperature.get("standard_error")
     if aim and error and abs(temperature["mean"] - aim) > SIGMA * error:
         found.append(
-            f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: intensities "
-            "are those of another temperature. Equilibrate longer or run more replicas."
+            f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: "
+            "intensities are those of another temperature. Equilibrate longer or run more replicas."
         )
     drift = (quality.get("drift_meV_atom_ps") or {}).get("mean")
     if drift is not None and abs(drift) > LARGE_DRIFT_MEV_ATOM_PS:
         found.append(
-            f"The total energy drifts by {drift:.2g} meV per atom and ps: the step is too long or the model too "
-            "rough. Shorten md.timestep_fs or train longer."
+            f"The total energy drifts by {drift:.2g} meV per atom and ps: the step is too long or the model "
+            "too rough. Shorten md.timestep_fs or train longer."
         )
     for row in errors:
         mae, baseline = float(row["mae"]), float(row["baseline_mae"])
@@ -63,18 +63,18 @@ def cautions(
     vague = [row for row in bands if float(row.get("area_relative_error") or 0) > UNCERTAIN_AREA]
     if vague:
         found.append(
-            f"{len(vague)} of {len(bands)} band areas are known to no better than {100 * UNCERTAIN_AREA:.0f} % "
-            "by sampling alone. More replicas help; the band table says how many."
+            f"{len(vague)} of {len(bands)} band areas are known to no better than "
+            f"{100 * UNCERTAIN_AREA:.0f} % by sampling alone. More replicas help, as the band table says."
         )
     fwhm = float(notes.get("fwhm_cm", 0))
     if fwhm > WIDE_AT_CM:
         found.append(
-            f"The resolution is {fwhm:g} cm⁻¹: bands closer than that look like one. Longer runs allow a smaller "
-            "spectra.fwhm_cm."
+            f"The resolution is {fwhm:g} cm⁻¹: bands closer than that look like one. Longer runs allow a "
+            "smaller spectra.fwhm_cm."
         )
     if imaginary_modes:
         found.append(
-            f"{imaginary_modes} harmonic wavenumbers of the model are imaginary: a conformer of it is no minimum. "
-            "Train longer or label more geometries."
+            f"{imaginary_modes} harmonic wavenumbers of the model are imaginary: a conformer of it is no "
+            "minimum. Train longer or label more geometries."
         )
     return found

@@ -29,7 +29,7 @@ def spectra_from_arrays(
     """Infrared and Raman densities of every replica, from equally long independent trajectories.
 
     | dipole, polarizability | (n_replicas, n_samples, 3) e·Å, (n_replicas, n_samples, 3, 3) Å³ |
-    | positions, half_step_velocities | (n_replicas, n_samples, n_atoms, 3), Å and Å/fs; for band origins, power |
+    | positions, half_step_velocities | (n_replicas, n_samples, n_atoms, 3), Å and Å/fs |
     | integrator_timestep_fs | of velocity Verlet, whose shift is undone; None: stays |
     | settings | those of SpectraSettings: fwhm_cm, laser_nm, min_wavenumber_cm, … |
 

@@ -51,6 +51,7 @@ rule write_report:
             "results/{{molecule}}/figures/{dynamics}/{file}", dynamics=DYNAMICS, file=["ir.svg", "raman.svg"]
         ),
         harmonic_comparison,
+        sticks,
     output:
         "results/{molecule}/report.html",
     log:

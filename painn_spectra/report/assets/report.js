@@ -24,7 +24,7 @@
       font: { color: colour("ink"), size: 12, family: "system-ui, sans-serif" }, hovermode: "closest",
       hoverlabel: { bgcolor: colour("panel"), font: { color: colour("ink") } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("faint"), activecolor: colour("blue") },
-      margin: { l: 60, r: 12, t: 30, b: 40 }, legend: { orientation: "h", y: -0.14, yanchor: "top" }, ...extra };
+      margin: { l: 60, r: 12, t: 30, b: 40 }, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 }, ...extra };
   }
 
   // a curve with its band of errors, which goes on and off with it
@@ -81,7 +81,7 @@
     const quantity = element("ir-quantity").value, amount = Number(element("ir-column").value) || 0;
     const perUnit = (1e5 * 1e-4 * amount) / Math.LN10; // km → cm, m⁻² → cm⁻², decadic
     const shapes = {
-      density: [(d) => d, "km mol⁻¹ per cm⁻¹", "absorption, km mol⁻¹ per cm⁻¹"],
+      density: [(d) => d, "km mol⁻¹ per cm⁻¹", "km mol⁻¹ per cm⁻¹"],
       absorbance: [(d) => perUnit * d, "", "absorbance"],
       transmittance: [(d) => 100 * 10 ** (-perUnit * d), "%", "transmittance, %"],
     };
@@ -146,7 +146,7 @@
     traces.push(...published("raman", 0.98 * top), ...sticks("raman"));
     Plotly.react("raman", traces, layout({
       xaxis: wavenumbers("raman", nu, { anchor: "y3" }),
-      yaxis: axis({ title: { text: signal ? `d²σ/dΩdν̃, ${unit}` : `activity, ${unit}` }, domain: [0.43, 1],
+      yaxis: axis({ title: { text: unit }, domain: [0.43, 1],
         range: [0, top], uirevision: top, exponentformat: "power" }),
       yaxis2: axis({ title: { text: "Å⁴ amu⁻¹" }, domain: [0.21, 0.37], nticks: 4 }),
       yaxis3: axis({ title: { text: "ρ" }, domain: [0, 0.15], range: [0, 0.8], nticks: 3 }),
