@@ -249,6 +249,12 @@ def summary(a: Arguments) -> None:
     print(summarise(a.results))
 
 
+def status(a: Arguments) -> None:
+    from painn_spectra.status import status as told
+
+    print(told(a.results, not a.no_plot))
+
+
 def schema(a: Arguments) -> None:
     from painn_spectra.config import json_schema
     from painn_spectra.files import write_json
@@ -354,6 +360,8 @@ def parser() -> Parser:
     pages = add(index, "page that links the molecules' reports", "index", settings=False)
     pages.add_argument("reports", nargs="+", type=Path, metavar="REPORT")
     add(summary, "what a results folder holds: figures, errors, bands, seconds", "results", settings=False)
+    watching = add(status, "jobs of a long run, and the spectrum so far", "results", settings=False)
+    watching.add_argument("--no-plot", action="store_true", help="text only")
     add(schema, "write the JSON schema of config.yaml", "output", settings=False)
     return top
 

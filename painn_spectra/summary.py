@@ -24,11 +24,16 @@ def summarise(results: Path) -> str:
 
     Raises InputError when there is nothing to tell.
     """
+    return "\n\n".join(_molecule(folder) for folder in molecule_folders(results))
+
+
+def molecule_folders(results: Path) -> list[Path]:
+    """Folders of molecules in a results folder; InputError where there are none."""
     folders = [folder for folder in sorted(results.glob("*")) if _is_molecule(folder)]
     if not folders:
         state = "holds no results" if results.is_dir() else "no such folder"
         raise InputError(f"{results}: {state}; run the workflow first: snakemake --cores 2")
-    return "\n\n".join(_molecule(folder) for folder in folders)
+    return folders
 
 
 def error_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -105,10 +110,13 @@ def _molecule(folder: Path) -> str:
 
 def job_seconds(folder: Path) -> list[dict[str, Any]]:
     """Wall time of each job's last run, from Snakemake's benchmark files, and their sum."""
-    rows: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime):
-        heads, values, *_ = [line.split("\t") for line in path.read_text().splitlines()] + [[], []]
-        measured = dict(zip(heads, values, strict=False))
-        if "s" in measured:
-            rows.append({"job": path.stem, "seconds": float(measured["s"])})
+    files = sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime)
+    found = [(path.stem, seconds_of(path)) for path in files]
+    rows = [{"job": job, "seconds": seconds} for job, seconds in found if seconds == seconds]
     return [*rows, {"job": "total", "seconds": sum(row["seconds"] for row in rows)}] if rows else []
+
+
+def seconds_of(measured: Path) -> float:
+    """Wall time in a benchmark file of Snakemake; NaN of an unfinished one."""
+    heads, values, *_ = [line.split("\t") for line in measured.read_text().splitlines()] + [[], []]
+    return float(dict(zip(heads, values, strict=False)).get("s", "nan"))
