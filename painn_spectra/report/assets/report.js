@@ -55,6 +55,14 @@
     });
   }
 
+  // downwards is no minus
+  function stickAxis(kind, extra) {
+    const rough = Math.max(1e-9, ...data.sticks.map((table) => largest(table[kind]))) / 1.6;
+    const tick = Number(rough.toPrecision(1)), below = data.sticks.length > 1;
+    return axis({ tickvals: [-tick, 0, tick], ticktext: [tick, 0, tick], range: [below ? -2 * tick : 0, 2 * tick],
+      ...extra });
+  }
+
   function published(kind, top) {
     const rows = data.published.filter((row) => row.spectrum === kind);
     return rows.length ? [{ x: rows.map((row) => row.nu), y: rows.map(() => top), text: rows.map((row) => row.text),
@@ -104,7 +112,7 @@
       xaxis: wavenumbers("ir", nu, { anchor: "y2" }),
       yaxis: axis({ title: { text: title }, domain: [0.27, 1], range: [0, top],
         uirevision: `${quantity} ${amount}` }),
-      yaxis2: axis({ title: { text: "km mol⁻¹" }, domain: [0, 0.2], nticks: 4 }),
+      yaxis2: stickAxis("ir", { title: { text: "km mol⁻¹" }, domain: [0, 0.2] }),
     }), FINE);
   }
 
@@ -148,7 +156,7 @@
       xaxis: wavenumbers("raman", nu, { anchor: "y3" }),
       yaxis: axis({ title: { text: unit }, domain: [0.43, 1],
         range: [0, top], uirevision: top, exponentformat: "power" }),
-      yaxis2: axis({ title: { text: "Å⁴ amu⁻¹" }, domain: [0.21, 0.37], nticks: 4 }),
+      yaxis2: stickAxis("raman", { title: { text: "Å⁴ amu⁻¹" }, domain: [0.21, 0.37] }),
       yaxis3: axis({ title: { text: "ρ" }, domain: [0, 0.15], range: [0, 0.8], nticks: 3 }),
     }), FINE);
   }
