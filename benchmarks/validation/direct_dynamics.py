@@ -5,7 +5,7 @@
     python -m benchmarks.validation.direct_dynamics paired --batches 25
 
 Batches of replicas with seeds of their own under results/validation/; what is finished is kept, a killed
-run goes on. μ and α every 2 fs. Replicas of 5 ps: at 25 cm⁻¹ two short runs say more than one long one, as a
+run goes on. μ and α every 2.5 fs. Replicas of 5 ps: at 25 cm⁻¹ two short runs say more than one long one, as a
 mode keeps most of its energy for picoseconds. `paired` starts the model's production from the reference's own
 positions and velocities: most of the sampling noise is the same on both sides then.
 """
@@ -46,7 +46,7 @@ def run_batch(kind: str, batch: int, model: Path, production_ps: float) -> None:
         return
     settings = DynamicsSettings(
         n_replicas=BATCH_REPLICAS[kind], timestep_fs=0.5, equilibration_ps=2.0, friction_per_ps=5.0,
-        production_ps=production_ps, record_interval_steps=4, seed=FIRST_SEED[kind] + batch, device="cpu",
+        production_ps=production_ps, record_interval_steps=5, seed=FIRST_SEED[kind] + batch, device="cpu",
     )  # fmt: skip
     run_dynamics(
         # the reference has no file of its own: what defines it stands in for one
