@@ -1,4 +1,4 @@
-"""The command line: one line per mistake, exit codes, tables, pages, the summary."""
+"""The command line: one line per mistake, exit codes, tables, the summary."""
 
 import errno
 import json
@@ -8,7 +8,7 @@ import pytest
 from painn_spectra import __version__
 from painn_spectra.cli import main
 from painn_spectra.summary import error_table
-from painn_spectra.tables import html_table, shown, text_table
+from painn_spectra.tables import shown, text_table
 
 ERRORS = """property,unit,mae,rmse,baseline_mae,baseline_rmse,n
 energy,meV,3.2,4.1,180.0,220.0,48
@@ -139,7 +139,6 @@ def test_schema_command_writes_json(tmp_path):
 def test_tables():
     rows = [{"name": "a<b", "value": 1234.5678}, {"name": "c", "value": None}]
     assert text_table(rows).splitlines() == ["name  value", "a<b    1235", "c"]
-    assert "<td>a&lt;b</td><td>1235</td>" in html_table(rows)
     assert text_table([]) == ""
     assert [shown(value) for value in ("C-H", 3, 2.0, True, "nan", 1e-9, [1])] == [
         "C-H", "3", "2", "true", "–", "1e-09", "[1]",

@@ -117,9 +117,9 @@ def test_a_started_run_has_a_page_too(tmp_path):
 
 def test_cautions_name_the_number():
     bands = [{"area_relative_error": "0.3"}, {"area_relative_error": "0.1"}]
-    told = " ".join(cautions(QUALITY, ERRORS, bands, {"fwhm_cm": "30"}, imaginary_modes=2))
+    told = " ".join(cautions(QUALITY, ERRORS, bands, {"fwhm_cm": "30"}, 2, "def2-TZVP"))
     for words in ("Only 3 replicas", "290 ± 2 K instead of 300 K", "33 % of that", "1 of 2 band areas",
-                  "30 cm⁻¹", "2 harmonic wavenumbers"):  # fmt: skip
+                  "30 cm⁻¹", "2 harmonic wavenumbers", "those of def2-TZVP"):  # fmt: skip
         assert words in told
     assert "drifts" not in told
     good = {
@@ -128,7 +128,7 @@ def test_cautions_name_the_number():
         "kinetic_temperature_K": {"mean": 299, "standard_error": 1},
     }
     fine = [ERRORS[0] | {"mae": "20"}]
-    assert cautions(good, fine, bands[1:], {"fwhm_cm": "10"}) == []
+    assert cautions(good, fine, bands[1:], {"fwhm_cm": "10"}, 0, "def2-TZVPD") == []
     assert "drifts by -2" in cautions(good | {"drift_meV_atom_ps": {"mean": -2.0}}, fine, [], {})[0]
 
 

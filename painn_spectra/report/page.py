@@ -29,6 +29,7 @@ from painn_spectra.report.words import LIMITS, cautions
 from painn_spectra.summary import dynamics_folders, effort, job_seconds
 from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
+TIGHT_BINDING = "gfn2-xtb"  # has no functional and no basis to choose
 PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
@@ -46,7 +47,11 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
     if not results.is_dir():
         raise InputError(f"{results}: no such folder; run the workflow first")
     molecule = settings.get("molecule", {})
-    folders = [folder for folder in dynamics_folders(results) if (folder / "ir.csv").is_file()]
+    folders = [
+        folder
+        for folder in dynamics_folders(results)
+        if (folder / "ir.csv").is_file() and (folder / "raman.csv").is_file()
+    ]
     model_modes = results / "harmonic" / "model.csv"
     tables = [path for path in (results / "harmonic" / "reference.csv", model_modes) if path.is_file()]
     modes = modes_of(model_modes) if model_modes.is_file() else None
@@ -69,7 +74,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         structure=molecule.get("structure"),
         formula=Markup(formula_svg(model_modes, *state) or "") if modes else "",
         conformers=conformers,
-        kinds=[_kind(folder, errors, imaginary) for folder in folders],
+        kinds=[_kind(folder, errors, imaginary, _polarizability_basis(molecule)) for folder in folders],
         limits=LIMITS,
         errors=errors,
         learning=data["learning"],
@@ -98,7 +103,9 @@ def write_index(reports: Sequence[Path], index: Path) -> None:
     write_text(index, _environment().get_template("index.html").render(links=links))
 
 
-def _kind(folder: Path, errors: list[dict[str, str]], imaginary: int) -> dict[str, Any]:
+def _kind(
+    folder: Path, errors: list[dict[str, str]], imaginary: int, polarizability_basis: str | None
+) -> dict[str, Any]:
     """What the page shows of one kind of dynamics beside its curves."""
     quality, bands = read_object(folder / "dynamics.json"), read_csv(folder / "bands.csv")
     notes, (heads, rows) = read_notes(folder / "ir.csv"), band_table(bands)
@@ -113,7 +120,7 @@ def _kind(folder: Path, errors: list[dict[str, str]], imaginary: int) -> dict[st
         "starts": quality.get("starts", []),
         "comparison": read_csv(folder / "comparison.csv"),
         "similarity": pairs(read_notes(folder / "comparison.csv")),
-        "cautions": cautions(quality, errors, bands, notes, imaginary),
+        "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
     }
 
 
@@ -124,8 +131,17 @@ def _level(tables: Sequence[Path], molecule: dict[str, Any]) -> str:
         if level and not level.startswith("PaiNN"):
             return level
     method = molecule.get("method", {})
+    if method.get("program") == TIGHT_BINDING:
+        return "GFN2-xTB"
     words = [method.get(key) for key in ("functional", "basis", "dispersion", "program")]
     return " ".join(str(word) for word in words if word)
+
+
+def _polarizability_basis(molecule: dict[str, Any]) -> str | None:
+    method = molecule.get("method", {})
+    if method.get("program") == TIGHT_BINDING:
+        return None
+    return method.get("polarizability_basis") or method.get("basis")
 
 
 def _provenance(results: Path) -> list[dict[str, str]]:

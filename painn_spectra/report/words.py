@@ -9,6 +9,7 @@ SIGMA = 3.0
 UNLEARNT = 0.2  # of the error of predicting the mean
 UNCERTAIN_AREA = 0.2  # relative standard error
 WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
+DIFFUSE = ("aug", "ma-", "+")  # in a basis set's name; def2-...D too
 
 LIMITS = (
     "Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled "
@@ -27,10 +28,12 @@ def cautions(
     bands: Sequence[Mapping[str, str]],
     notes: Mapping[str, str],
     imaginary_modes: int = 0,
+    polarizability_basis: str | None = None,
 ) -> list[str]:
     """Sentences on what a reader should not rely on; none where nothing stands out.
 
-    quality: dynamics.json; errors: rows of errors.csv; bands: rows of bands.csv; notes: of ir.csv.
+    quality: dynamics.json; errors: rows of errors.csv; bands: rows of bands.csv; notes: of ir.csv;
+    polarizability_basis: of the labels, if known.
     """
     found = []
     n_replicas = int(quality.get("n_replicas", 0))
@@ -77,4 +80,16 @@ def cautions(
             f"{imaginary_modes} harmonic wavenumbers of the model are imaginary: a conformer of it is no "
             "minimum. Train longer or label more geometries."
         )
+    if polarizability_basis and not has_diffuse_functions(polarizability_basis):
+        found.append(
+            f"The polarizabilities are those of {polarizability_basis}, without diffuse functions: weak Raman "
+            "bands may be twice too strong, depolarisation ratios too high. Set method.polarizability_basis "
+            "to def2-TZVPD."
+        )
     return found
+
+
+def has_diffuse_functions(basis: str) -> bool:
+    """By the usual names: aug-cc-pVTZ, ma-def2-SVP, 6-31+G*, def2-TZVPD."""
+    name = basis.lower()
+    return any(word in name for word in DIFFUSE) or (name.startswith("def2") and name.endswith("d"))
