@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from ase.io import write
 
 from painn_spectra import keys
@@ -22,7 +23,10 @@ def predict_files(models: Sequence[Path], frames: Path, output: Path) -> None:
     """
     structures, predicted = read_atoms(frames), mean_prediction(models, read_frames(frames, required=()))
     for k, atoms in enumerate(structures):
-        atoms.calc = None  # another program's results would be written as if they were of these files' kind
+        atoms.calc = None  # another program's results are not ours to write
+        for name, value in atoms.info.items():
+            if isinstance(value, np.ndarray) and value.ndim > 1:  # nine numbers, which ASE reads by columns
+                atoms.info[name] = value.ravel(order="F")
         for name in keys.PROPERTIES:
             value = predicted[name][k]
             if name == keys.FORCES:

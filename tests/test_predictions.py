@@ -14,7 +14,7 @@ from painn_spectra.cli import main
 @pytest.fixture
 def frames(tmp_path):
     structures = two_molecules()
-    structures[1].info["REF_energy"] = -5.0
+    structures[1].info |= {"REF_energy": -5.0, "tensor": np.arange(9.0)}
     write(tmp_path / "frames.extxyz", structures, format="extxyz")
     return tmp_path / "frames.extxyz"
 
@@ -25,6 +25,7 @@ def test_predictions_of_a_mix_are_those_of_each_molecule(frames, tmp_path):
     written = read(tmp_path / "out.extxyz", index=":")
     assert [str(atoms.symbols) for atoms in written] == [str(a.symbols) for a in read(frames, index=":")]
     assert written[1].info["REF_energy"] == -5.0
+    assert 'tensor="0.0 1.0 2.0' in (tmp_path / "out.extxyz").read_text()
     for atoms in written:
         single = []
         for model in models:
