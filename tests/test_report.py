@@ -100,14 +100,15 @@ def test_script_data_survives():
 
 def test_one_molecule_is_the_first_page_several_are_linked(page, tmp_path):
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        shutil.copy(page, tmp_path / name / "report.html")
+        shutil.copytree(page.parent, tmp_path / name)
     reports = [str(tmp_path / name / "report.html") for name in ("a", "b")]
     index = tmp_path / "report.html"
     assert main(["index", str(index), reports[0]]) == 0
     assert index.read_bytes() == page.read_bytes()
     assert main(["index", str(index), *reports]) == 0
-    assert re.findall('href="(.*?)"', index.read_text(encoding="utf-8")) == ["a/report.html", "b/report.html"]
+    text = index.read_text(encoding="utf-8")
+    assert re.findall('href="(.*?)"', text) == ["a/report.html", "b/report.html"]
+    assert text.count("<svg") == text.count("classical dynamics at 300 K") == 2
 
 
 def test_a_started_run_has_a_page_too(tmp_path):

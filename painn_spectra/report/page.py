@@ -30,6 +30,7 @@ from painn_spectra.summary import dynamics_folders, effort, job_seconds
 from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
 TIGHT_BINDING = "gfn2-xtb"  # has no functional and no basis to choose
+MODEL_MODES = Path("harmonic/model.csv")
 PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
@@ -52,7 +53,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         for folder in dynamics_folders(results)
         if (folder / "ir.csv").is_file() and (folder / "raman.csv").is_file()
     ]
-    model_modes = results / "harmonic" / "model.csv"
+    model_modes = results / MODEL_MODES
     tables = [path for path in (results / "harmonic" / "reference.csv", model_modes) if path.is_file()]
     modes = modes_of(model_modes) if model_modes.is_file() else None
     data = {
@@ -72,7 +73,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         title=results.name,
         level=_level(tables, molecule),
         structure=molecule.get("structure"),
-        formula=Markup(formula_svg(model_modes, *state) or "") if modes else "",
+        formula=_formula(model_modes, *state),
         conformers=conformers,
         kinds=[_kind(folder, errors, imaginary, _polarizability_basis(molecule)) for folder in folders],
         limits=LIMITS,
@@ -97,10 +98,20 @@ def write_index(reports: Sequence[Path], index: Path) -> None:
         write_text(index, reports[0].read_text(encoding="utf-8"))
         return
     links = [
-        (report.resolve().relative_to(index.resolve().parent).as_posix(), report.parent.name)
+        {
+            "path": report.resolve().relative_to(index.resolve().parent).as_posix(),
+            "name": report.parent.name,
+            "formula": _formula(report.parent / MODEL_MODES),
+            "kinds": [(f.name, read_notes(f / "ir.csv")) for f in dynamics_folders(report.parent)],
+        }
         for report in reports
     ]
     write_text(index, _environment().get_template("index.html").render(links=links))
+
+
+def _formula(table: Path, charge: int = 0, multiplicity: int = 1) -> Markup:
+    """Structural formula, empty where there is none to draw."""
+    return Markup((table.is_file() and formula_svg(table, charge, multiplicity)) or "")
 
 
 def _kind(

@@ -83,8 +83,8 @@ def cautions(
     if polarizability_basis and not has_diffuse_functions(polarizability_basis):
         found.append(
             f"The polarizabilities are those of {polarizability_basis}, without diffuse functions: weak "
-            "Raman bands may be twice too strong, depolarisation ratios too high. method.polarizability_basis: "
-            "def2-TZVPD mends it."
+            "Raman bands may be twice too strong, depolarisation ratios too high. Set "
+            "method.polarizability_basis to def2-TZVPD."
         )
     return found
 
