@@ -163,7 +163,7 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads,
+        a.threads, first_member=a.first_member,
     )  # fmt: skip
 
 
@@ -206,9 +206,8 @@ def spectra(a: Arguments) -> None:
     from painn_spectra.config import SpectraSettings, parse_settings
     from painn_spectra.spectra.spectrum import compute_spectra
 
-    compute_spectra(
-        a.trajectory, a.ir, a.raman, a.bands, a.replicas, parse_settings(SpectraSettings, a.settings)
-    )
+    settings = parse_settings(SpectraSettings, a.settings)
+    compute_spectra(a.trajectory, a.ir, a.raman, a.bands, a.replicas, settings, a.members)
 
 
 def analyze(a: Arguments) -> None:
@@ -297,6 +296,10 @@ def parser() -> Parser:
     reference.add_argument(
         "--polarizability-anew", action="store_true", help="of the conformers in an .npz file, nothing else"
     )
+    moving = add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report")
+    moving.add_argument(
+        "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
+    )
     threaded = [
         reference,
         turning,
@@ -304,7 +307,7 @@ def parser() -> Parser:
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
         add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
-        add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
+        moving,
     ]
     for command in threaded:
         help_text = "worker processes, default: %(default)s"
@@ -336,7 +339,10 @@ def parser() -> Parser:
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
-    add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
+    files = ("trajectory", "ir", "raman", "bands", "replicas")
+    add(spectra, "IR and Raman spectra with errors", *files).add_argument(
+        "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"
+    )
     comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
     comparing.add_argument(
         "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"

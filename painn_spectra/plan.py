@@ -39,11 +39,11 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 2,
+    "md": 3,
     "harmonic-reference": 1,
     "harmonic-model": 1,
     "torsions": 1,
-    "spectra": 2,
+    "spectra": 3,
     "compare": 1,
     "report": 2,
 }

@@ -55,8 +55,8 @@ def draw_so_far(trajectory: Path, molecule: Path) -> str:
     """Draw both spectra of the closed segments; a line that says where, or why not yet."""
     from painn_spectra.md.partial import join_so_far
     from painn_spectra.spectra.analysis import analyse
+    from painn_spectra.spectra.columns import infrared_columns, raman_columns
     from painn_spectra.spectra.figures import draw_infrared, draw_raman
-    from painn_spectra.spectra.spectrum import infrared_columns, raman_columns
     from painn_spectra.spectra.trajectory_file import open_trajectory
 
     dynamics = trajectory.parent.name

@@ -138,7 +138,8 @@ def test_the_band_table_keeps_numbers_with_their_errors():
         "spectrum": "ir", "lower_cm-1": "900", "upper_cm-1": "1200", "centroid_cm-1": "1052.34",
         "centroid_standard_error_cm-1": "1.23", "area": "16.2", "area_standard_error": "nan",
         "area_unit": "km/mol", "depolarisation_ratio": "nan", "assignment": "C–O stretch",
-        "assignment_modes": "7",
+        "normal_modes": "conformer 1: 7",
+        "normal_mode_shares": "0.62 conformer 1 mode 7 (1063 cm-1, C–O stretch)",
     }  # fmt: skip
     heads, rows = band_table([band])
     cells = dict(zip(heads, rows[0]["cells"], strict=True))
@@ -146,7 +147,9 @@ def test_the_band_table_keeps_numbers_with_their_errors():
     assert cells["area"] == ("16.2 km/mol", 16.2)
     assert cells["depolarisation"] == ("–", None)
     assert cells["assignment"] == ("C–O stretch", None)
-    assert heads[-1] == "assignment_modes"
+    assert heads[-1] == "normal_modes"
+    assert (rows[0]["conformer"], rows[0]["wavenumber"]) == ("1", "1063")
+    assert "0.62 conformer 1" in rows[0]["told"]
     assert band_table([]) == ([], [])
 
 

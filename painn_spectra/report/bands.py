@@ -1,6 +1,7 @@
 """The band table of a report: rows of bands.csv in few columns, numbers beside their errors."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,29 +15,40 @@ MEASURED = {
     "band origin, cm⁻¹": ("eckart_origin_cm-1", "eckart_origin_standard_error_cm-1", None),
     "replicas for 5 %": ("replicas_for_5_percent", None, None),
 }
+WORDS = ("assignment", "normal_modes")  # after the position, and at the end
+SHARES = ("assignment_shares", "atom_shares", "normal_mode_shares")  # told of the band that is pointed at
+FIRST_MODE = re.compile(r"conformer (\d+) mode \d+ \((-?\d+) cm-1")
 Cell = tuple[str, float | None]  # text, and what to sort by where it is a number
 
 
 def band_table(bands: Sequence[Mapping[str, str]]) -> tuple[list[str], list[dict[str, Any]]]:
     """Headings, and rows of `cells` with the spectrum and borders of the band; none of no bands.
 
-    Columns of words on what moves, `assignment` and whatever begins so, follow the position and end the row.
+    A row also has what moves: `told` in words, and where the run told it `conformer` (from 0) and
+    `wavenumber` of the normal mode with the largest share.
     """
     if not bands:
         return [], []
     found = [head for head, (value, *_) in MEASURED.items() if value in bands[0]]
-    words = [head for head in bands[0] if head.startswith(("assignment", "mode"))]
-    heads = ["spectrum", *found[:1], *words[:1], *found[1:], *words[1:]]
+    words = [[head] if head in bands[0] else [] for head in WORDS]
+    heads = ["spectrum", *found[:1], *words[0], *found[1:], *words[1]]
     rows = [
         {
             "cells": [_cell(band, head) for head in heads],
             "spectrum": band["spectrum"],
             "lower": band.get("lower_cm-1"),
             "upper": band.get("upper_cm-1"),
+            "told": "; ".join(band[head] for head in SHARES if band.get(head)),
+            **_moved(band.get("normal_mode_shares", "")),
         }
         for band in bands
     ]
     return heads, rows
+
+
+def _moved(shares: str) -> dict[str, str]:
+    found = FIRST_MODE.search(shares)
+    return {"conformer": found[1], "wavenumber": found[2]} if found else {"conformer": "", "wavenumber": ""}
 
 
 def _cell(band: Mapping[str, str], head: str) -> Cell:

@@ -1,7 +1,8 @@
 """The comparison stage: computed bands beside published ones, similarity to a measured curve, figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -19,6 +20,7 @@ from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
 from painn_spectra.spectra.jcamp import MeasuredCurve, read_measured
+from painn_spectra.spectra.model_spread import band_spread
 from painn_spectra.spectra.sticks import read_tables
 
 SMOOTHING_SIGMA_CM = 10.0
@@ -31,6 +33,8 @@ HEADING = [
     "difference_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1", "published_area", "computed_area",
     "computed_area_standard_error", "area_unit", "note", "source",
 ]  # fmt: skip
+MODEL_HEADING = ["computed_area_model_standard_deviation"]  # of an ensemble
+PARTS = {"ir": ("ir",), "raman": ("isotropic", "anisotropic")}  # of each spectrum in replicas.npz
 AREA_UNITS = {"ir": "km/mol", "raman": "A^4/amu"}
 
 
@@ -52,15 +56,16 @@ def compare_stage(
                 (("ir", ir_curve), ("raman", raman_curve))}  # fmt: skip
     metadata, infrared = read_spectrum(spectra_dir / "ir.csv")
     _, raman = read_spectrum(spectra_dir / "raman.csv")
-    wavenumber, densities = read_replicas(spectra_dir / "replicas.npz")
-    rows = compare_bands(wavenumber, densities, published)
+    wavenumber, densities, models = read_replicas(spectra_dir / "replicas.npz")
+    rows = compare_bands(wavenumber, densities, published, models)
     notes = {key: metadata[key] for key in ("molecule", "dynamics", "temperature_K", "fwhm_cm", "program")}
     notes["computed"] = (
-        "maximum, centroid and area inside the window, wavenumbers not scaled; errors: sampling"
+        "maximum, centroid and area inside the window, wavenumbers not scaled; standard errors: sampling"
     )
+    notes |= {"model_error": metadata["model_error"]} if models else {}
     if measured["ir"] is not None:
         notes |= similarity(wavenumber, densities["ir"], measured["ir"])
-    write_table(comparison, notes, HEADING, rows)
+    write_table(comparison, notes, HEADING + (MODEL_HEADING if models else []), rows)
     sticks = read_tables(harmonic)
     draw_infrared(metadata, infrared, figures / "ir.svg", figures / "ir.png",
                   [row for row in published if row["spectrum"] == "ir"], measured["ir"], sticks)  # fmt: skip
@@ -88,23 +93,32 @@ def read_bands(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def read_replicas(path: Path) -> tuple[Array, dict[str, Array]]:
-    """Wavenumbers and the densities (n_replicas, n) of ir and raman (activity)."""
+def read_replicas(path: Path) -> tuple[Array, dict[str, Array], dict[str, list[Array]]]:
+    """Wavenumbers, the densities (n_replicas, n) of ir and raman (activity), and of an ensemble the parts of
+    both, each (n_models, n_replicas, n)."""
     try:
         with np.load(path) as data:
-            nu = data["wavenumber_cm"]
-            return nu, {
-                "ir": data["ir"].astype(float),
-                "raman": data["isotropic"].astype(float) + data["anisotropic"],
+            found = {name: data[name].astype(float) for name in data.files}
+            models = {
+                kind: [found[f"{part}_models"] for part in parts] for kind, parts in PARTS.items()
+                if f"{parts[0]}_models" in found
+            }  # fmt: skip
+            densities = {
+                kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()
             }
+            return found["wavenumber_cm"], densities, models
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"{path}: cannot be read ({error}); compute the spectra again") from None
 
 
 def compare_bands(
-    wavenumber_cm: Array, densities: dict[str, Array], published: list[dict[str, str]]
+    wavenumber_cm: Array,
+    densities: dict[str, Array],
+    published: list[dict[str, str]],
+    models: Mapping[str, Sequence[Array]] = MappingProxyType({}),
 ) -> list[list[object]]:
-    """One row per published band; rows that share a window carry its area once."""
+    """One row per published band; rows that share a window carry its area once. The last column, of the
+    models' spread, is there with `models` only."""
     rows: list[list[object]] = []
     seen: set[tuple[str, float, float]] = set()
     for row in published:
@@ -113,8 +127,9 @@ def compare_bands(
         overlap = bin_overlap(wavenumber_cm, lower, upper)
         words = [kind, row["phase"], row["assignment"], lower, upper, position]
         if overlap.sum() < (upper - lower) * 0.999:
+            note = "outside the computed range"
             rows.append(
-                [*words, *[np.nan] * 6, np.nan, AREA_UNITS[kind], "outside the computed range", row["source"]]
+                [*words, *[np.nan] * 7, AREA_UNITS[kind], note, row["source"]] + [np.nan] * bool(models)
             )
             continue
         inside = np.flatnonzero(overlap)
@@ -125,14 +140,16 @@ def compare_bands(
         peak = inside[maxima[np.argmax(mean[maxima])]] if len(maxima) else inside[np.argmax(mean)]
         area, error, *_ = band_integral(wavenumber_cm, density, lower, upper)
         centroid, centroid_error, *_ = band_centroid(wavenumber_cm, density, lower, upper)
+        spread = [band_spread(wavenumber_cm, models[kind], lower, upper)[1]] if models else []
         published_area = float(row["area_km_mol-1"] or "nan")
         if (kind, lower, upper) in seen:
             centroid, centroid_error, area, error = [np.nan] * 4
+            spread = [np.nan] * len(spread)
             note = note or "window as above"
         seen.add((kind, lower, upper))
         found = float(wavenumber_cm[peak])
         rows.append([*words, found, found - position, centroid, centroid_error, published_area, area, error,
-                     AREA_UNITS[kind], note, row["source"]])  # fmt: skip
+                     AREA_UNITS[kind], note, row["source"], *spread])  # fmt: skip
     return rows
 
 

@@ -220,6 +220,11 @@
       motion.show(conformer, mode);
       element("mode-name").textContent = `${told(entries[i])}: IR ${mode.ir} km/mol, Raman ${mode.raman} Å⁴/amu`;
     };
+    const moved = ({ dataset: { conformer, wavenumber } }) => {
+      if (!wavenumber) return -1;
+      const away = ({ mode, c }) => Math.abs(mode.nu - wavenumber) + (c === Number(conformer) ? 0 : 1);
+      return entries.reduce((best, entry, i) => (away(entry) < away(entries[best]) ? i : best), 0);
+    };
     const strongest = ({ dataset: { spectrum, lower, upper } }) => {
       // harmonic stretches lie up to some 5 % above the band that they become
       const inside = entries.filter(({ mode }) => mode.nu >= lower && mode.nu <= upper * 1.05);
@@ -228,10 +233,11 @@
     };
     document.querySelectorAll("table.bands tbody tr").forEach((row) => {
       const choose = () => {
-        const found = strongest(row);
+        const known = moved(row), found = known >= 0 ? known : strongest(row);
         document.querySelectorAll("tr.chosen").forEach((other) => other.classList.remove("chosen"));
         row.classList.add("chosen");
         if (found >= 0) show(found);
+        element("mode-told").textContent = row.dataset.told;
       };
       for (const event of ["pointerenter", "focus", "click"]) row.addEventListener(event, choose);
     });
