@@ -115,5 +115,5 @@ def test_example_of_dynamics_writes_spectra(tmp_path):
     numbers, geometry = np.array([8, 1, 1]), np.array(GEOMETRIES["water"][1])
     curvature = hessian(surface(Toy("water").double(), numbers), geometry)
     harmonic, _ = normal_modes(curvature, geometry, atomic_masses[numbers])
-    # resolution of so short a run, and half the distance of the P and R branches, √(8 B kT) with B near 17 cm⁻¹
+    # resolution of so short a run, and half the distance of P and R branches, √(8 B kT) with B near 17 cm⁻¹
     assert np.abs(harmonic - brightest).min() < 80 + np.sqrt(8 * 17 * 208.5) / 2

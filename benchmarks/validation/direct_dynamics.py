@@ -22,7 +22,12 @@ BATCH_REPLICAS = {"reference": 4, "model": 16}
 FIRST_SEED = {"reference": 0, "model": 1000}  # independent noise: the two sides share no luck
 
 
-def run_batch(kind: str, folder: Path, batch: int, model: Path, production_ps: float) -> None:
+def model_file(models: Path, member: int) -> Path:
+    """As the workflow names it."""
+    return models / str(member) / "model.pt"
+
+
+def run_batch(kind: str, folder: Path, batch: int, models: Path, member: int, production_ps: float) -> None:
     """One trajectory.h5 of a few replicas; nothing is done when it is there."""
     trajectory = folder / "trajectory.h5"
     if trajectory.exists():
@@ -33,9 +38,10 @@ def run_batch(kind: str, folder: Path, batch: int, model: Path, production_ps: f
     )  # fmt: skip
     run_dynamics(
         # the reference has no file of its own: what defines it stands in for one
-        Path(__file__).with_name("xtb_potential.py") if kind == "reference" else model,
+        Path(__file__).with_name("xtb_potential.py") if kind == "reference" else model_file(models, member),
         DATASET, trajectory, folder / "dynamics.json", settings, "ethanol", "classical", TEMPERATURE_K, {},
         threads=1, load=load_tight_binding if kind == "reference" else load_model,
+        first_member=model_file(models, 0) if member else None,
     )  # fmt: skip
 
 
@@ -46,12 +52,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, metavar="K", help="number of the first batch")
     parser.add_argument("--production-ps", type=float, default=PRODUCTION_PS)
     parser.add_argument("--member", type=int, default=0, metavar="M", help="of the ensemble")
-    parser.add_argument("--model", type=Path, help="its file, if not the workflow's own")
+    parser.add_argument(
+        "--models", type=Path, default=MODEL.parents[1], metavar="DIR", help="members' folders"
+    )
     a = parser.parse_args()
-    model = a.model or MODEL.parents[1] / str(a.member) / MODEL.name
     side = RESULTS / ("reference" if a.kind == "reference" else f"model-{a.member}")
     for batch in range(a.first, a.batches):
-        run_batch(a.kind, side / f"{batch:03d}", batch, model, a.production_ps)
+        run_batch(a.kind, side / f"{batch:03d}", batch, a.models, a.member, a.production_ps)
 
 
 if __name__ == "__main__":
