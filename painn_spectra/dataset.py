@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.io import read
 
 from painn_spectra import keys
+from painn_spectra.atom_order import in_one_order
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json
@@ -66,7 +67,10 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
 
 def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set."""
+    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set.
+
+    Atoms of every frame come in the order of the first, in which indices of isotopes count.
+    """
     frames = read_atoms(dataset)
     numbers = frames[0].numbers.astype(np.int64)
     for i, frame in enumerate(frames):
@@ -77,7 +81,7 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
             )
     if len(numbers) < 2:
         raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
-    return numbers, np.array([frame.positions for frame in frames])
+    return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
 
 
 def with_isotopes(standard_masses_amu: np.ndarray, isotopes: dict[int, float]) -> np.ndarray:

@@ -17,7 +17,6 @@ LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
 
 # energies and lengths of other programs
 HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]
-KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e  # kcal/mol -> eV
 BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
 KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e
 KJ_MOL_EV = 1e3 / si.N_A / si.e
