@@ -19,7 +19,7 @@ Bonds = Sequence[tuple[int, int]]
 def in_one_order(numbers: NDArray[np.int64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Positions (n_frames, n_atoms, 3) with the atoms of every frame in the order of the first.
 
-    Frames whose bonds are not those of the first in any order, as of a molecule flown apart, stay as they are.
+    Frames whose bonds are not those of the first in any order, of a molecule flown apart, stay as they are.
     """
     ordered = positions.copy()
     wanted = bonds(numbers, positions[0])
