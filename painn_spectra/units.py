@@ -36,6 +36,10 @@ COVALENT_RADII_A = {
 }  # fmt: skip
 BOND_FACTOR = 1.3  # atoms closer than this many sums of covalent radii are bonded
 
+# gases
+AVOGADRO = si.N_A  # 1/mol
+GAS_J_MOL_K = si.R  # J/(mol K)
+
 # spectra
 SECOND_RADIATION_CM_K = si.h * si.c * 1e2 / si.k  # hc/k_B, 1.438777 cm·K
 AMU_E2_KM_MOL = si.N_A / (12 * si.epsilon_0 * si.c**2) * si.e**2 / si.atomic_mass / 1e3

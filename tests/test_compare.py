@@ -13,7 +13,7 @@ from painn_spectra.plotting import draw_parity
 from painn_spectra.spectra import figures
 from painn_spectra.spectra.compare import compare_bands, compare_stage, read_bands, similarity
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
-from painn_spectra.spectra.jcamp import MeasuredCurve
+from painn_spectra.spectra.measured import MeasuredCurve
 from painn_spectra.spectra.spectrum import compute_spectra
 
 ETHANOL = Path(__file__).parents[1] / "config/molecules/ethanol/bands.csv"

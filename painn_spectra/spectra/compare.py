@@ -18,7 +18,7 @@ from painn_spectra.spectra.bands import (
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
-from painn_spectra.spectra.jcamp import MeasuredCurve, read_measured
+from painn_spectra.spectra.measured import MeasuredCurve, read_measured
 from painn_spectra.spectra.sticks import read_tables
 
 SMOOTHING_SIGMA_CM = 10.0
