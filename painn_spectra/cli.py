@@ -207,9 +207,8 @@ def compare(a: Arguments) -> None:
     from painn_spectra.config import Experiment, parse_settings
     from painn_spectra.spectra.compare import compare_stage
 
-    files = parse_settings(Experiment, a.settings)
-    bands, ir, raman = (Path(name) if name else None for name in (files.bands, files.ir, files.raman))
-    compare_stage(a.spectra, a.figures, a.comparison, bands, ir, raman, a.harmonic)
+    experiment = parse_settings(Experiment, a.settings)
+    compare_stage(a.spectra, a.figures, a.comparison, a.similarity, experiment, a.harmonic)
 
 
 def report(a: Arguments) -> None:
@@ -302,7 +301,8 @@ def parser() -> Parser:
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
     add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
-    comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
+    paths = ("spectra", "figures", "comparison", "similarity")
+    comparing = add(compare, "figures, and comparison with experiment", *paths)
     comparing.add_argument(
         "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"
     )

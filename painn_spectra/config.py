@@ -47,13 +47,25 @@ class Method(Settings):
 
 
 class Experiment(Settings):
-    """Reference data to draw and compare with; paths are relative to the working directory."""
+    """Reference data to draw and compare with; paths are relative to the working directory.
+
+    A measured curve may also be an http(s) address: it is fetched once and kept in results/.experiment.
+    """
 
     bands: str | None = Field(
         default=None, description="CSV of published bands; default: config/molecules/<name>/bands.csv"
     )
-    ir: str | None = Field(default=None, description="measured IR: JCAMP-DX (.jdx, .dx) or CSV")
-    raman: str | None = Field(default=None, description="measured Raman: JCAMP-DX or CSV")
+    ir: str | None = Field(default=None, description="measured IR, path or address: JCAMP-DX or CSV")
+    raman: str | None = Field(default=None, description="measured Raman, path or address: JCAMP-DX or CSV")
+    fit_scale: bool = Field(
+        default=False, description="score again with wavenumbers times a factor fitted to the measured curve"
+    )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files and addresses that are given, by setting."""
+        given = {"bands": self.bands, "ir": self.ir, "raman": self.raman}
+        return {key: source for key, source in given.items() if source}
 
 
 class Molecule(Settings):

@@ -25,6 +25,7 @@ from painn_spectra.config import (
     Settings,
     TrainSettings,
 )
+from painn_spectra.download import check_address, is_address
 from painn_spectra.errors import InputError
 from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
@@ -44,7 +45,7 @@ STAGE_VERSION = {
     "harmonic-model": 2,
     "torsions": 1,
     "spectra": 2,
-    "compare": 1,
+    "compare": 2,
     "report": 1,
 }
 
@@ -205,8 +206,10 @@ def check_plan(config: Config) -> list[str]:
                 f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
                 f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
-        for key, path in molecule.experiment:
-            if path is not None and not Path(path).is_file():
+        for key, path in molecule.experiment.sources.items():
+            if key != "bands" and is_address(path):
+                check_address(path)
+            elif not Path(path).is_file():
                 raise InputError(
                     f"molecules.{molecule.name}.experiment.{key} = {path}: no such file; "
                     f"give a path from the folder that snakemake runs in, or remove the line"
@@ -290,7 +293,7 @@ def stage_settings(
         case "spectra":
             used = config.spectra.model_dump()
         case "compare":
-            used = experiment_files(molecule).model_dump(exclude_none=True)
+            used = experiment_files(molecule).model_dump(exclude_defaults=True)
         case "report":
             used = config.model_dump(exclude={"molecules"})
             used["molecule"] = molecule.model_dump(exclude_none=True)

@@ -53,6 +53,12 @@ def test_absent_files_are_named(tmp_path, monkeypatch):
     plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz"}))
     with pytest.raises(InputError, match=r"molecules.a.experiment.ir = nist.jdx: no such file"):
         plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "nist.jdx"}}))
+    plan.check_plan(
+        config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "https://a.b/c.jdx"}})
+    )
+    for key, source in (("ir", "file:///a.jdx"), ("bands", "https://a.b/c.csv")):
+        with pytest.raises(InputError, match="only http:// and https://|no such file"):
+            plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
 
 
 def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
@@ -192,6 +198,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.experiment.bands": ("mine.csv", {"compare"}),
     "molecules.experiment.ir": ("mine.jdx", {"compare"}),
     "molecules.experiment.raman": ("mine.jdx", {"compare"}),
+    "molecules.experiment.fit_scale": (True, {"compare"}),
 }
 ONE_VALUE = {"dynamics"}  # settings that have no other value yet
 
