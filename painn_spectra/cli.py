@@ -24,6 +24,14 @@ SPECTRA_OPTIONS = {  # of `analyze`, as in SpectraSettings: name -> help
     "rotation": "kept (default) or removed: Eckart frame, needs positions and masses",
 }
 
+METHOD_OPTIONS = {  # of `new`, as in Method: name -> help
+    "program": "pyscf (default), gpu4pyscf or gfn2-xtb",
+    "functional": "default: PBE0",
+    "basis": "default: def2-TZVP",
+    "polarizability_basis": "for the polarizability alone, e.g. def2-TZVPD",
+    "dispersion": "D3(BJ) or D4",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are InputErrors: one line each, like all others."""
@@ -38,6 +46,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number, give 1 or more")
     return number
+
+
+def new(a: Arguments) -> None:
+    from painn_spectra.new_molecule import new_molecule
+
+    method = {key: getattr(a, key) for key in METHOD_OPTIONS if getattr(a, key) is not None}
+    new_molecule(a.structure, a.out, a.name, a.charge, a.multiplicity, method, a.n_frames)
 
 
 def conformers(a: Arguments) -> None:
@@ -266,6 +281,17 @@ def parser() -> Parser:
         "--bond", nargs=4, type=int, action="append", metavar="ATOM",
         help="dihedral by atom indices from 0, repeatable; default: one about every rotatable bond",
     )  # fmt: skip
+    fresh = add(new, "a config for a molecule, after a timed trial label", settings=False)
+    fresh.add_argument("structure", metavar="STRUCTURE", help="SMILES, xyz file or ASE name")
+    fresh.add_argument("--name", help="default: the formula")
+    fresh.add_argument("--out", type=Path, metavar="YAML", help="default: config/NAME.yaml")
+    fresh.add_argument("--charge", type=int, help="default: that of the SMILES, or 0")
+    fresh.add_argument("--multiplicity", type=positive, metavar="2S+1", help="default: 1")
+    fresh.add_argument("--n-frames", type=positive, metavar="N", help="labels of the first set, default: 500")
+    for name, help_text in METHOD_OPTIONS.items():
+        fresh.add_argument(
+            f"--{name.replace('_', '-')}", metavar=name.rpartition("_")[2].upper(), help=help_text
+        )
     add(conformers, "minima of the molecule that a structure names", "output")
     help_text = "minima and harmonic spectra of the labels' method"
     reference = add(harmonic_reference, help_text, "conformers", "table")

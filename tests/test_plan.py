@@ -57,7 +57,7 @@ def test_absent_files_are_named(tmp_path, monkeypatch):
         config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "https://a.b/c.jdx"}})
     )
     for key, source in (("ir", "file:///a.jdx"), ("bands", "https://a.b/c.csv")):
-        with pytest.raises(InputError, match="only http:// and https://|no such file"):
+        with pytest.raises(InputError, match=r"only http:// and https://|no such file"):
             plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
 
 
