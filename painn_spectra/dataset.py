@@ -84,16 +84,6 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
 
 
-def with_isotopes(standard_masses_amu: np.ndarray, isotopes: dict[int, float]) -> np.ndarray:
-    """Masses (n_atoms,) | amu with those of `isotopes` {atom index: amu} put in."""
-    masses = standard_masses_amu.copy()
-    for atom, mass_amu in isotopes.items():
-        if not 0 <= atom < len(masses):
-            raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
-        masses[atom] = mass_amu
-    return masses
-
-
 def _cut_in_a_number(content: bytes) -> bool:
     """Whether the file ends inside its last number, which would then still be a number.
 

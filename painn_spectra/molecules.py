@@ -191,7 +191,7 @@ def _from_positions(text: str, kind: str, atoms: Atoms, charge: int, multiplicit
             f"structure = {text}: falls into {n_parts} parts that no bond joins; give one molecule, "
             "positions in Å"
         )
-    return Structure(text, kind, numbers, positions, _perceived(numbers, positions, charge, multiplicity))
+    return Structure(text, kind, numbers, positions, perceived(numbers, positions, charge, multiplicity))
 
 
 def _check_elements(text: str, numbers: NDArray[np.int64]) -> None:
@@ -199,7 +199,7 @@ def _check_elements(text: str, numbers: NDArray[np.int64]) -> None:
         raise InputError(f"structure = {text}: holds an element beyond H to Rn; GFN2-xTB knows no others")
 
 
-def _perceived(numbers: NDArray[np.int64], positions: Array, charge: int, multiplicity: int) -> Any:
+def perceived(numbers: NDArray[np.int64], positions: Array, charge: int, multiplicity: int = 1) -> Any:
     """RDKit's bond orders and stereo of a geometry, None where it finds no valence structure."""
     n = len(numbers)
     symbols = Atoms(numbers).get_chemical_symbols()

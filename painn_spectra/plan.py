@@ -16,6 +16,7 @@ from painn_spectra.config import (
     Count,
     DynamicsSettings,
     Experiment,
+    Isotopes,
     Method,
     ModelSettings,
     Molecule,
@@ -115,7 +116,7 @@ class DynamicsStage(Settings):
     molecule: str = "molecule"
     dynamics: str = "classical"
     temperature_K: Positive = 300.0
-    isotopes: dict[int, Positive] = Field(default_factory=dict)
+    isotopes: Isotopes | str = Field(default_factory=dict)
 
 
 class HarmonicStage(Settings):
@@ -125,7 +126,7 @@ class HarmonicStage(Settings):
     method: Method = Method()
     charge: int = 0
     multiplicity: Count = 1
-    isotopes: dict[int, Positive] = Field(default_factory=dict)
+    isotopes: Isotopes | str = Field(default_factory=dict)
     temperature_K: Positive = 300.0
 
 
@@ -278,15 +279,15 @@ def stage_settings(
                 "molecule": molecule.name,
                 "dynamics": dynamics,
                 "temperature_K": molecule.temperature_K,
-                "isotopes": molecule.isotopes,
+                "isotopes": molecule.isotopologue,
             }
         case "harmonic-model":
-            used = molecule.model_dump(include={"isotopes", "temperature_K"})
+            used = {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}
         case "harmonic-reference":
             # the level of theory is that of the labels the model learnt, whoever computed them
             level = {"method", "charge", "multiplicity"}
             used = entry(config, data_source(config, name)).model_dump(include=level)
-            used |= molecule.model_dump(include={"isotopes", "temperature_K"})
+            used |= {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}
         case "torsions":
             level = {"method", "charge", "multiplicity"}
             used = entry(config, data_source(config, name)).model_dump(include=level)

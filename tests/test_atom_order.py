@@ -62,7 +62,7 @@ def test_the_shipped_frames_and_derivatives_share_one_order():
 
 
 def test_the_hydroxyl_of_ethanol_is_deuterated_by_its_index(tmp_path):
-    """O–H/O–D 1.374, of the reduced masses; C–H stretches stay. Index 3 as in config/examples."""
+    """O–H/O–D 1.374, of the reduced masses; C–H stretches stay. Index 3 is the labels'."""
     highest = []
     for isotopes in ({}, {3: 2.014102}):
         harmonic_reference(

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from painn_spectra import plan
@@ -18,6 +20,9 @@ from painn_spectra.config import (
     parse_settings,
 )
 from painn_spectra.errors import InputError
+from painn_spectra.molecules import read_structure
+
+ROOT = Path(__file__).parents[1]
 
 
 def config_of(*molecules, **sections):
@@ -245,3 +250,13 @@ def test_an_edit_reaches_its_own_stages_only(path):
     value, expected = EDITS[path]
     before, after = planned("", None), planned(path, value)
     assert {name for name in before if before[name] != after[name]} == expected | {"report"}  # shows them all
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("**/*.yaml")), ids=lambda path: path.name)
+def test_shipped_settings_are_a_plan(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = load_config(yaml.safe_load(path.read_text(encoding="utf-8")))
+    plan.check_plan(config)
+    for molecule in config.molecules:
+        if molecule.structure:
+            read_structure(molecule.structure, molecule.charge, molecule.multiplicity)
