@@ -79,7 +79,18 @@ def sample_model(a: Arguments) -> None:
     from painn_spectra.sampling.model_batch import sample_model as run
 
     s = parse_settings(SampleModelStage, a.settings)
-    run(a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads)
+    run(
+        a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads,
+        others=a.others, spectra=a.spectra, split=a.split, record=a.record,
+    )  # fmt: skip
+
+
+def rounds(a: Arguments) -> None:
+    from painn_spectra.dataset import read_atoms
+    from painn_spectra.sampling.rounds import summarise_rounds
+
+    n_labels = len(read_atoms(a.dataset))
+    summarise_rounds(a.records, a.spectra, a.errors, n_labels, a.table, a.figures)
 
 
 def positive_real(text: str) -> float:
@@ -132,9 +143,11 @@ def pretrain(a: Arguments) -> None:
 def train(a: Arguments) -> None:
     from painn_spectra.config import parse_settings
     from painn_spectra.plan import TrainStage
-    from painn_spectra.train import train_model
+    from painn_spectra.train import take_over, train_model
 
     s = parse_settings(TrainStage, a.settings)
+    if a.same_as and take_over(a.dataset, a.model, a.metrics, *a.same_as):
+        return
     train_model(a.dataset, a.split, a.model, a.metrics, s.train, s.model, s.member, a.start_from, s.charge)
 
 
@@ -298,12 +311,23 @@ def parser() -> Parser:
     reference.add_argument(
         "--polarizability-anew", action="store_true", help="of the conformers in an .npz file, nothing else"
     )
+    batch = add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries")
+    batch.add_argument("--others", nargs="*", type=Path, default=[], metavar="MODEL", help="ensemble members")
+    batch.add_argument(
+        "--spectra", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic, of the models so far"
+    )
+    batch.add_argument("--split", type=Path, help="for errors on the held-out frames")
+    batch.add_argument("--record", type=Path, metavar="JSON", help="what is known of the model")
+    help_text = "errors and changes of the spectrum, round by round"
+    rows = add(rounds, help_text, "dataset", "errors", "table", "figures", settings=False)
+    rows.add_argument("--records", nargs="+", type=Path, required=True, metavar="JSON")
+    rows.add_argument("--spectra", nargs="+", type=Path, required=True, metavar="CSV")
     threaded = [
         reference,
         turning,
         labelling,
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
-        add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
+        batch,
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
     ]
@@ -315,8 +339,14 @@ def parser() -> Parser:
     help_text = "modes of the model beside the reference's"
     add(harmonic_compare, help_text, "reference", "model", "comparison", settings=False)
     add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")
-    add(train, "train one model on the labels", "dataset", "split", "model", "metrics").add_argument(
-        "--start-from", type=Path, metavar="MODEL", help="pretrained model"
+    training = add(train, "train one model on the labels", "dataset", "split", "model", "metrics")
+    training.add_argument("--start-from", type=Path, metavar="MODEL", help="pretrained model")
+    training.add_argument(
+        "--same-as",
+        nargs=2,
+        type=Path,
+        metavar=("DATASET", "MODEL"),
+        help="taken over if the data are the same",
     )
     public = add(evaluate, "errors of a model, or of several averaged, on any extxyz file", settings=False)
     public.add_argument("models", nargs="+", type=Path, metavar="MODEL")

@@ -128,6 +128,9 @@ class SamplingSettings(Settings):
     modes_fraction: Annotated[float, Field(ge=0, le=1)] = 0.15
     rounds: Annotated[int, Field(ge=0)] = 1
     frames_per_round: Count = 250
+    members: Count = 1
+    until_spectrum_change: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_labels: Count | None = None
     model_temperatures_K: Annotated[list[Positive], Field(min_length=1)] = [300.0, 600.0]
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -14,7 +14,7 @@ from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.files import atomic_path, content_hash, write_json, write_text
 from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
@@ -235,6 +235,11 @@ def gather_labels(
     """
     check_failures(failures)
     written = [path for path in labels if path.stat().st_size]
+    if not written and previous and not any(_n_frames(path) for path in failures):
+        # the rounds have ended: what follows sees the same set
+        write_text(dataset, previous[0].read_text(encoding="utf-8"))
+        write_text(split, previous[1].read_text(encoding="utf-8"))
+        return
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
     sets = [read_frames(path) for path in written]
@@ -260,6 +265,10 @@ def gather_labels(
     write_json(split, header | parts)
     counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
     print(f"{dataset}: {len(groups)} frames, {counts}")
+
+
+def _n_frames(report: Path) -> int:
+    return int(json.loads(report.read_text(encoding="utf-8"))["n_frames"])
 
 
 def check_failures(reports: Sequence[Path]) -> None:

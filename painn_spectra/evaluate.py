@@ -32,7 +32,7 @@ def evaluate_stage(
     predictions = [predict(load_model(path), test, path) for path in models]
     for path, predicted in zip(members, predictions, strict=True):
         write_text(path, _csv(error_rows(predicted, test, train)))
-    mean = _mean(predictions)
+    mean = mean_prediction(predictions)
     rows = error_rows(mean, test, train)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
     figures.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     The baseline predicts the mean over these frames.
     """
     frames = read_frames(dataset)
-    predicted = _mean([predict(load_model(path), frames, path) for path in models])
+    predicted = mean_prediction([predict(load_model(path), frames, path) for path in models])
     return error_rows(predicted, frames, frames)
 
 
@@ -115,7 +115,8 @@ def _shown(values: dict[str, np.ndarray], frames: Frames, name: str) -> np.ndarr
     return one.ravel() * keys.SHOWN_UNITS[name][1]
 
 
-def _mean(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def mean_prediction(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """That of an ensemble."""
     return {name: np.mean([one[name] for one in predictions], axis=0) for name in keys.PROPERTIES}
 
 

@@ -36,6 +36,7 @@ STAGE_VERSION = {
     "sample": 1,
     "sample-model": 2,
     "label": 1,
+    "rounds": 1,
     "gather": 1,
     "label-pretraining": 1,
     "pretrain": 1,
@@ -304,7 +305,9 @@ def stage_settings(
 
 
 _FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
-_MODEL_BATCH = {"frames_per_round", "model_temperatures_K", "interval_fs", "seed"}
+_MODEL_BATCH = {
+    "frames_per_round", "model_temperatures_K", "interval_fs", "until_spectrum_change", "max_labels", "seed",
+}  # fmt: skip
 
 # what pretraining does not use: its epochs and rate are its own, its schedule is fixed
 _LABELLING = {"n_frames", "temperature_K"}
