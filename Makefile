@@ -1,5 +1,6 @@
 # make spectra: install what is missing, run the workflow, tell what came out.  make test, make lint.
-# make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on.
+# make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on;
+# make validate-variance_reduction ARGS=path/to/trajectory.h5 takes another run than ethanol's in results/.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -27,13 +28,13 @@ validate: $(STAMP)
 	$(BIN)/python -m benchmarks.validation
 
 validate-%: $(STAMP)
-	$(BIN)/python -m benchmarks.validation.$*
+	$(BIN)/python -m benchmarks.validation.$* $(ARGS)
 
 BATCHES ?= 25
 direct-dynamics: $(STAMP) # hours; goes on where it stopped
 	$(BIN)/python -m benchmarks.validation.direct_dynamics reference --batches $(BATCHES)
-	$(BIN)/python -m benchmarks.validation.direct_dynamics paired --batches $(BATCHES)
-	$(BIN)/python -m benchmarks.validation.direct_dynamics model --batches 6
+	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 0 --batches 7
+	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 1 --batches 7
 
 mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
 	$(BIN)/python tests/mutations.py

@@ -1,7 +1,8 @@
 """Milliseconds per training step and per replica-step of dynamics, beside ASE driving the same model.
 
-python benchmarks/steps.py [--features 64] [--model FILE] [--append]: rounds of all contestants interleaved,
-medians; `--append` adds the rows to benchmarks/history.csv.
+python -m benchmarks.steps [--features 64] [--model FILE] [--append]: rounds of all contestants interleaved,
+medians of CPU time; `--append` adds the rows to benchmarks/history.csv. `peer_speed.py` measures the same
+steps beside SchNetPack's.
 """
 
 import argparse
@@ -11,78 +12,104 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 from ase import Atoms, units
+from ase.data import atomic_masses
 from ase.md.verlet import VelocityVerlet
 
 from painn_spectra import keys
 from painn_spectra.ase import PaiNNCalculator
-from painn_spectra.config import ModelSettings
+from painn_spectra.config import ModelSettings, TrainSettings
 from painn_spectra.dataset import Frames, read_frames
-from painn_spectra.md.integrators import evaluate, verlet_step
+from painn_spectra.fitting import Trainer
+from painn_spectra.loss import STEPS_WORTH_COMPILING, Loss, faster, to_batch
+from painn_spectra.md.integrators import ENERGY_AND_FORCES, evaluate, verlet_step
 from painn_spectra.md.state import State
+from painn_spectra.md.workers import for_dynamics
 from painn_spectra.model.checkpoint import load_model
-from painn_spectra.model.normalise import set_offsets
+from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
 from painn_spectra.train import new_potential
 
 ROOT = Path(__file__).parents[1]
 HISTORY = ROOT / "benchmarks/history.csv"
-RECORD_INTERVAL = 2
-ROUNDS = 7
+ETHANOL = ROOT / "config/molecules/ethanol/labels.extxyz"
+RECORD_INTERVAL, TIMESTEP_FS, ROUNDS = 2, 0.1, 7
 
 
-def batched(potential: torch.nn.Module, frames: Frames, n_replicas: int) -> Callable[[], None]:
-    """Ten steps of velocity Verlet for all replicas, dipole and polarizability at every second step."""
-    numbers = torch.as_tensor(frames.numbers[:n_replicas])
-    positions = torch.as_tensor(frames.positions[:n_replicas])
-    masses = torch.ones(numbers.shape[1], 1, dtype=torch.float64)
-    zero = torch.zeros_like(positions)
-    state = State(tuple(range(n_replicas)), numbers, masses, positions, zero, zero, zero[:, 0, 0])
-    evaluate(state, potential)
-
-    def run() -> None:
-        for _ in range(10 // RECORD_INTERVAL):
-            verlet_step(state, potential, 0.1)
-            verlet_step(state, potential, 0.1, keys.PROPERTIES)
-
-    return run
+class Contestant(Protocol):
+    def run(self) -> None:
+        """One step."""
 
 
-def with_ase(potential: torch.nn.Module, frames: Frames) -> Callable[[], None]:
+class Dynamics:
+    """Velocity Verlet of all replicas at once, dipole and polarizability at every `interval`-th step."""
+
+    def __init__(self, potential: Potential, frames: Frames, n_replicas: int, interval: int) -> None:
+        chosen = np.arange(n_replicas) % len(frames)
+        numbers = torch.as_tensor(frames.numbers[chosen])
+        positions = torch.as_tensor(frames.positions[chosen])
+        masses = torch.as_tensor(atomic_masses[frames.numbers[0]])[:, None]
+        zero = torch.zeros_like(positions)
+        self.interval, self.potential = interval, for_dynamics(potential)
+        self.state = State(tuple(range(n_replicas)), numbers, masses, positions, zero, zero, zero[:, 0, 0])
+        evaluate(self.state, self.potential)
+
+    def run(self) -> None:
+        recorded = (self.state.step + 1) % self.interval == 0
+        verlet_step(
+            self.state, self.potential, TIMESTEP_FS, keys.PROPERTIES if recorded else ENERGY_AND_FORCES
+        )
+
+
+class WithAse:
     """The same by ASE's integrator and our calculator, one replica."""
-    atoms = Atoms(frames.numbers[0], frames.positions[0])
-    atoms.calc = PaiNNCalculator(potential, dtype=torch.float32)
-    dynamics = VelocityVerlet(atoms, 0.1 * units.fs)
 
-    def run() -> None:
-        for _ in range(10 // RECORD_INTERVAL):
-            dynamics.run(RECORD_INTERVAL)
-            atoms.get_dipole_moment()
+    def __init__(self, potential: Potential, frames: Frames, interval: int) -> None:
+        self.atoms = Atoms(frames.numbers[0], frames.positions[0])
+        self.atoms.calc = PaiNNCalculator(potential, dtype=torch.float32)
+        self.dynamics = VelocityVerlet(self.atoms, TIMESTEP_FS * units.fs)
+        self.interval = interval
 
-    return run
+    def run(self) -> None:
+        self.dynamics.run(1)
+        if self.dynamics.nsteps % self.interval == 0:
+            self.atoms.get_dipole_moment()
 
 
-def training(potential: torch.nn.Module, frames: Frames, n_frames: int) -> Callable[[], None]:
-    """Ten plain (not compiled) steps of joint training at batch `n_frames`."""
-    potential.train()
-    numbers = torch.as_tensor(frames.numbers[:n_frames])
-    positions = torch.as_tensor(frames.positions[:n_frames], dtype=torch.float32)
-    labels = {name: torch.as_tensor(frames.labels[name][:n_frames]) for name in keys.PROPERTIES}
-    optimizer = torch.optim.AdamW(potential.parameters(), lr=1e-9, fused=True)
+class Training:
+    """A step of joint training as `fitting.fit` does it, the batch at hand."""
 
-    def run() -> None:
-        for _ in range(10):
-            out = potential(numbers, positions)
-            loss = torch.stack([(out[name] - labels[name]).square().mean() for name in keys.PROPERTIES]).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    def __init__(self, potential: Potential, frames: Frames, n_frames: int, compiled: bool) -> None:
+        spreads = label_spreads(potential, frames.numbers, frames.labels)
+        loss = Loss(TrainSettings().loss.model_dump(), spreads)
+        self.trainer = Trainer(potential.train(), TrainSettings(learning_rate=1e-9))
+        data = to_batch(frames, "cpu")
+        self.batch = {name: value[:n_frames] for name, value in data.items()}
+        steps = STEPS_WORTH_COMPILING if compiled else 0
+        self.loss_of = faster(loss, potential, self.batch, steps)
 
-    return run
+    def run(self) -> None:
+        self.trainer.learn(self.loss_of(self.batch))
+
+
+def fresh(n_features: int, frames: Frames) -> Potential:
+    """Random weights, the offsets of `frames`."""
+    potential = new_potential(ModelSettings(n_features=n_features), 0, 0)
+    set_offsets(potential, frames.numbers, frames.labels)
+    return potential.float().eval()
+
+
+def seconds_per_step(contestant: Contestant, n_steps: int) -> float:
+    """CPU time: what else the machine does does not count, but for the cache."""
+    began = time.process_time()
+    for _ in range(n_steps):
+        contestant.run()
+    return (time.process_time() - began) / n_steps
 
 
 def main() -> None:
@@ -92,29 +119,26 @@ def main() -> None:
     parser.add_argument("--append", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    frames = read_frames(ROOT / "config/molecules/ethanol/labels.extxyz")
+    frames = read_frames(ETHANOL)
 
-    def fresh() -> Potential:
-        if arguments.model:
-            return load_model(arguments.model)
-        potential = new_potential(ModelSettings(n_features=arguments.features), 0, 0)
-        set_offsets(potential, frames.numbers, frames.labels)
-        return potential.float().eval()
+    def potential() -> Potential:
+        return load_model(arguments.model) if arguments.model else fresh(arguments.features, frames)
 
-    contestants: dict[str, tuple[Callable[[], None], int]] = {
-        "ASE + our calculator, 1 replica": (with_ase(fresh(), frames), 10),
-        **{f"batched, {n} replicas": (batched(fresh(), frames, n), 10 * n) for n in (1, 8, 16, 64)},
-        **{f"training step, batch {n}": (training(fresh(), frames, n), 10) for n in (8, 32)},
+    contestants: dict[str, tuple[Contestant, int]] = {
+        "ASE + our calculator, 1 replica": (WithAse(potential(), frames, RECORD_INTERVAL), 1),
+        **{
+            f"batched, {n} replicas": (Dynamics(potential(), frames, n, RECORD_INTERVAL), n)
+            for n in (1, 8, 16, 64)
+        },
+        **{f"training step, batch {n}": (Training(potential(), frames, n, False), 1) for n in (8, 32)},
     }
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(ROUNDS):
-        for name, (run, _) in contestants.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
-    cost = {name: 1e3 * statistics.median(seconds[name]) / contestants[name][1] for name in contestants}
+        for name, (contestant, n) in contestants.items():
+            seconds[name].append(seconds_per_step(contestant, 10) / n)
+    cost = {name: 1e3 * statistics.median(values) for name, values in seconds.items()}
     peer = cost["ASE + our calculator, 1 replica"]
-    n_features = fresh().architecture["n_features"]
+    n_features = potential().architecture["n_features"]
     print(f"{'one core, F = ' + str(n_features):<36}{'ms':>8}{'peer/this':>11}")
     for name, value in cost.items():
         ratio = "" if name.startswith("training") else f"{peer / value:11.2f}"

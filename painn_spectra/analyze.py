@@ -11,9 +11,10 @@ from painn_spectra import keys
 from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.spectra.analysis import analyse
+from painn_spectra.spectra.columns import infrared_columns, raman_columns
 from painn_spectra.spectra.npz_file import npz_numbers, open_npz
 from painn_spectra.spectra.series import Sampling, Series, joined, series_of_arrays
-from painn_spectra.spectra.spectrum import infrared_columns, raman_columns, write_spectra
+from painn_spectra.spectra.spectrum import write_spectra
 from painn_spectra.spectra.text_file import open_text
 from painn_spectra.spectra.trajectory_file import open_trajectory
 

@@ -173,7 +173,7 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads,
+        a.threads, first_member=a.first_member,
     )  # fmt: skip
 
 
@@ -216,9 +216,8 @@ def spectra(a: Arguments) -> None:
     from painn_spectra.config import SpectraSettings, parse_settings
     from painn_spectra.spectra.spectrum import compute_spectra
 
-    compute_spectra(
-        a.trajectory, a.ir, a.raman, a.bands, a.replicas, parse_settings(SpectraSettings, a.settings)
-    )
+    settings = parse_settings(SpectraSettings, a.settings)
+    compute_spectra(a.trajectory, a.ir, a.raman, a.bands, a.replicas, settings, a.members)
 
 
 def analyze(a: Arguments) -> None:
@@ -322,6 +321,10 @@ def parser() -> Parser:
     rows = add(rounds, help_text, "dataset", "errors", "table", "figures", settings=False)
     rows.add_argument("--records", nargs="+", type=Path, required=True, metavar="JSON")
     rows.add_argument("--spectra", nargs="+", type=Path, required=True, metavar="CSV")
+    moving = add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report")
+    moving.add_argument(
+        "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
+    )
     threaded = [
         reference,
         turning,
@@ -329,7 +332,7 @@ def parser() -> Parser:
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
         batch,
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
-        add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report"),
+        moving,
     ]
     for command in threaded:
         help_text = "worker processes, default: %(default)s"
@@ -356,7 +359,10 @@ def parser() -> Parser:
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
-    add(spectra, "IR and Raman spectra with errors", "trajectory", "ir", "raman", "bands", "replicas")
+    files = ("trajectory", "ir", "raman", "bands", "replicas")
+    add(spectra, "IR and Raman spectra with errors", *files).add_argument(
+        "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"
+    )
     paths = ("spectra", "figures", "comparison", "similarity")
     comparing = add(compare, "figures, and comparison with experiment", *paths)
     comparing.add_argument(

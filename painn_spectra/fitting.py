@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from painn_spectra.config import TrainSettings
@@ -48,6 +48,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             potential.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        self.gradient_clip = settings.gradient_clip
         self.step = 0
         self.rate = settings.learning_rate  # of the plateau schedule
         self.best = math.inf
@@ -55,6 +56,15 @@ class Trainer:
         self.best_weights: dict[str, Tensor] | None = None
         self.seconds = 0.0
         self.metrics = ""  # JSON lines so far
+
+    def learn(self, loss: Tensor) -> None:
+        """One step down the gradient of `loss`."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.potential.parameters(), self.gradient_clip)
+        self.optimizer.step()
+        self.ema.update_parameters(self.potential)
+        self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.PLAIN} | {
@@ -130,12 +140,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
         for group in trainer.optimizer.param_groups:
             group["lr"] = rate
         loss = loss_of({name: value[chosen] for name, value in task.data.items()})
-        trainer.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trainer.potential.parameters(), settings.gradient_clip)
-        trainer.optimizer.step()
-        trainer.ema.update_parameters(trainer.potential)
-        trainer.step += 1
+        trainer.learn(loss)
         losses.append(loss.item())
         trainer.seconds = seconds_before + time.monotonic() - start
         if trainer.step % validate_every == 0 or trainer.step == n_steps:

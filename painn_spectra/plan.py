@@ -42,11 +42,11 @@ STAGE_VERSION = {
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 3,
+    "md": 4,
     "harmonic-reference": 1,
     "harmonic-model": 2,
     "torsions": 1,
-    "spectra": 2,
+    "spectra": 3,
     "compare": 2,
     "report": 1,
 }

@@ -13,7 +13,7 @@ from painn_spectra import __version__
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
 from painn_spectra.summary import dynamics_folders, effort
-from painn_spectra.tables import html_table, pairs, read_csv, read_notes, read_object
+from painn_spectra.tables import Row, columns, html_table, pairs, read_csv, read_notes, read_object
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -31,16 +31,21 @@ $body
 </body></html>
 """)
 
+# columns of bands.csv, in a table of their own
+MOTIONS = ("assignment", "assignment_shares", "atom_shares", "normal_modes", "normal_mode_shares")
+
 # filled from the notes of the spectrum's CSV file
 CAPTIONS = {
     "ir": "Infrared absorption at $temperature_K K, absolute; no frequency scaled. "
-    "Shade: standard error over replicas.",
+    "Shade: standard error over replicas.$models",
     "raman": "Raman scattering at $temperature_K K, absolute: activity, and Stokes cross-section for a laser "
-    "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.",
+    "at $laser_nm nm; no frequency scaled. Shade: standard error over replicas.$models",
     "torsions": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method at the "
     "same geometries.",
     "parity": "Predictions against labels on the held-out frames.",
 }
+
+MODELS = " Hatched: standard deviation of $n_models trained models, an error apart from that of sampling."
 
 LIMITS = """<aside><h2>What classical dynamics does not describe</h2><ul>
 <li>Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled
@@ -63,7 +68,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
             f"<h2>Spectra, {html.escape(folder.name)} dynamics</h2>",
             _figure(figures / "ir.svg", read_notes(folder / "ir.csv")),
             _figure(figures / "raman.svg", read_notes(folder / "raman.csv")),
-            "<h3>Bands</h3>" + html_table(read_csv(folder / "bands.csv")),
+            *_bands(read_csv(folder / "bands.csv")),
             "<h3>Errors and effort</h3>" + html_table(pairs(effort(folder / "bands.csv"))),
             "<h3>Comparison with experiment</h3>",
             html_table(read_csv(folder / "comparison.csv")),
@@ -83,6 +88,15 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         f"<h2>Settings</h2><details><summary>all of them</summary><pre>{shown_settings}</pre></details>",
     ]
     _write_page(report, results.name, parts)
+
+
+def _bands(rows: Sequence[Row]) -> list[str]:
+    """Numbers of the bands, and what moves in them."""
+    numbers = [{name: row[name] for name in row if name not in MOTIONS} for row in rows]
+    where = ("spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1")
+    motions = columns([row for row in rows if row.get(MOTIONS[0])], (*where, *MOTIONS))
+    told = ["<h3>What moves in them</h3>" + html_table(motions)] if motions else []
+    return ["<h3>Bands</h3>" + html_table(numbers), *told]
 
 
 def _harmonic(folder: Path, torsions: Path) -> list[str]:
@@ -120,7 +134,8 @@ def _figure(path: Path, notes: Mapping[str, str] = MappingProxyType({})) -> str:
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     known = {key: notes.get(key, "an unknown") for key in ("temperature_K", "laser_nm")}
-    caption = html.escape(Template(CAPTIONS[path.stem]).substitute(known))
+    models = Template(MODELS).substitute(notes) if "n_models" in notes else ""
+    caption = html.escape(Template(CAPTIONS[path.stem]).substitute(known, models=models))
     return (
         f'<figure><img alt="{caption}" src="data:image/{kind};base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"

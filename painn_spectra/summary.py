@@ -10,12 +10,13 @@ from painn_spectra.tables import columns, pairs, read_csv, read_notes, read_obje
 ERROR_COLUMNS = ("property", "unit", "mae", "baseline_mae", "rmse", "n")
 BAND_COLUMNS = (
     "spectrum", "lower_cm-1", "upper_cm-1", "peak_cm-1", "centroid_cm-1", "area", "area_standard_error",
-    "area_unit", "area_relative_error", "replicas_for_5_percent", "depolarisation_ratio",
+    "area_model_standard_deviation", "area_unit", "area_relative_error", "replicas_for_5_percent",
+    "depolarisation_ratio",
 )  # fmt: skip
-EFFORT = ("dynamics_so_far", "to_halve_the_errors")  # notes of bands.csv
+EFFORT = ("error", "model_error", "dynamics_so_far", "to_halve_the_errors")  # notes of bands.csv
 COMPARISON_COLUMNS = (
     "spectrum", "assignment", "published_cm-1", "computed_cm-1", "published_area", "computed_area",
-    "computed_area_standard_error", "area_unit",
+    "computed_area_standard_error", "computed_area_model_standard_deviation", "area_unit",
 )  # fmt: skip
 SCORE_COLUMNS = (
     "spectrum", "computed", "scale_factor", "cosine", "cosine_standard_error", "information_similarity",
@@ -59,7 +60,7 @@ def similarity(comparison: Path) -> str:
 
 
 def effort(bands: Path) -> dict[str, str]:
-    """How much dynamics stands behind bands.csv, and how much would halve its errors."""
+    """What the errors of bands.csv are, how much dynamics stands behind them, how much would halve them."""
     return {key: word for key, word in read_notes(bands).items() if key in EFFORT}
 
 

@@ -221,6 +221,30 @@ MUTATIONS = [
         MOTION,
         "test_eckart_frame_takes_the_branches_off",
     ),
+    (
+        "noise of sampling taken for models' spread",
+        "spectra/model_spread.py",
+        "np.maximum(between - residual, 0.0)",
+        "between",
+        "physics/test_model_spread.py",
+        "test_sampling_variance_is_subtracted",
+    ),
+    (
+        "members of an ensemble start apart",
+        "md/starts.py",
+        "if like is not None:",
+        "if False:",
+        "test_common_starts.py",
+        "test_starts_are_common_though_minima_differ",
+    ),
+    (
+        "a turned methyl group on the wrong modes",
+        "spectra/mode_shares.py",
+        "[which[reference]][:, orders[reference]]",
+        "[which[reference]]",
+        "physics/test_mode_shares.py",
+        "test_like_atoms_may_have_changed_places",
+    ),
 ]
 
 

@@ -69,7 +69,7 @@ def test_all_files_are_there(toy, tmp_path):
     assert run(tmp_path / "all.npz", "--out", tmp_path / "out") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"{kind}.{ending}" for kind in ("ir", "raman") for ending in ("csv", "jdx", "json", "svg", "png")
-    } | {"bands.csv", "replicas.npz"}
+    } | {"bands.csv", "bands.json", "replicas.npz"}
 
 
 def test_own_trajectory_knows_its_sampling_and_may_be_overruled(toy, tmp_path):

@@ -29,7 +29,7 @@ def results(tmp_path):
         "dataset.extxyz": "",
         "evaluation/errors.csv": ERRORS,
         "classical/dynamics.json": json.dumps(QUALITY),
-        "classical/bands.csv": "# unit: km/mol\nspectrum,peak_cm-1,area\nir,1051.5,16.0\n",
+        "classical/bands.csv": "# unit: km/mol\nspectrum,peak_cm-1,area,assignment\nir,1051.5,16.0,C–O\n",
         "classical/ir.csv": "# temperature_K: 310\nwavenumber_cm-1\n100\n",
         "classical/raman.csv": "# temperature_K: 310\n# laser_nm: 633\nwavenumber_cm-1\n100\n",
         "classical/comparison.csv": "# ir_measured: water (gas)\nspectrum,published_cm-1\nir,1059\n",
@@ -124,6 +124,7 @@ def test_pages_need_no_network(results):
         "absorption at 310 K",
         "scattering at 310 K",
         "laser at 633 nm",
+        "What moves in them",
         "What classical dynamics does not describe",
         __version__,
     ):

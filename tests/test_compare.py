@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from toy_trajectory import OUTPUTS, write_trajectory
@@ -158,6 +159,29 @@ def test_phase_of_published_bands_stands_in_the_legend(spectra, tmp_path, drawn)
     assert "published maxima (gas)" in words[0]
     assert "published maxima (liquid)" in words[1]
     assert "gas" in state_of(spectra / "raman.jdx")
+
+
+def test_models_have_a_band_and_a_column_of_their_own(spectra, tmp_path, drawn):
+    """Sampling and models are told apart by shade and hatching, in every figure's legend and in the table."""
+    other = write_trajectory(tmp_path / "1.h5")
+    with h5py.File(other, "a") as file:
+        for name in ("dipole", "polarizability"):
+            file[name][:] = 1.2 * file[name][:]
+    files = [spectra / name for name in OUTPUTS]
+    compute_spectra(tmp_path / "trajectory.h5", *files, SpectraSettings(fwhm_cm=20.0), [other])
+    table = tmp_path / "bands.csv"
+    table.write_text(HEAD + "raman,liquid,1490,1400,1600,,a,b\nir,gas,1500,1400,1600,,a,b\n")
+    (notes, rows), _ = compare(spectra, tmp_path, bands=str(table))
+    for axis in (drawn[0].axes[0], *drawn[1].axes[:2]):
+        words = [text.get_text() for text in axis.get_legend().get_texts()]
+        assert {"± 1 standard error", "± 1 s.d. of models"} <= set(words)
+        hatched = [band for band in axis.collections if band.get_hatch()]
+        assert len(hatched) == 1 and len(axis.collections) == 2
+    assert "standard deviation of one of 2" in notes["model_error"]
+    bands = {row["spectrum"]: row for row in read_table(spectra / "bands.csv")[1]}
+    for row in rows:
+        expected = float(bands[row["spectrum"]]["area_model_standard_deviation"])
+        assert float(row["computed_area_model_standard_deviation"]) == pytest.approx(expected, rel=0.02)
 
 
 def state_of(path):

@@ -1,5 +1,7 @@
 """The spectra stage: files whole and readable, bad trajectories refused in one line."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -81,6 +83,18 @@ def test_bands_of_both_spectra(trajectory):
     beta2, gamma2 = (2 / 3) ** 2, 7.0  # of diag(1, 2, −1)
     expected = 3 * gamma2 / (45 * beta2 + 4 * gamma2)
     assert float(raman["depolarisation_ratio"]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_bands_as_json_hold_the_same_numbers(trajectory):
+    folder = run(trajectory)
+    notes, rows = read_table(folder / "bands.csv")
+    told = json.loads((folder / "bands.json").read_text(encoding="utf-8"))
+    assert told["metadata"] == notes and len(told["bands"]) == len(rows) == 2
+    for band, row in zip(told["bands"], rows, strict=True):
+        for name, value in band.items():
+            assert row[name] == (
+                "nan" if value is None else value if isinstance(value, str) else f"{value:.9g}"
+            )
 
 
 def test_jcamp_twins_hold_the_same_numbers(trajectory):
@@ -197,6 +211,37 @@ def test_narrowest_range_is_written(trajectory):
     _, raman = read_spectrum(folder / "raman.csv")
     assert np.isfinite(raman["parallel_m2_sr-1_per_cm-1"]).sum() == 51
     assert (folder / "raman.jdx").exists()
+
+
+def test_members_have_their_mean_and_their_spread(trajectory):
+    """Dipoles 0.9, 1 and 1.1 times as strong, energies E_r common: σ_a = s(factors²) A √(⟨E⟩² − s²(E)/n)."""
+    factors, members = np.array([1.0, 0.9, 1.1]), []
+    for number, factor in enumerate(factors[1:], 1):
+        members.append(write_trajectory(trajectory.with_name(f"{number}.h5")))
+        with h5py.File(members[-1], "a") as file:
+            file["dipole"][:] = factor * file["dipole"][:]
+    alone, folder = run(trajectory), trajectory.parent / "three"
+    compute_spectra(trajectory, *(folder / name for name in OUTPUTS), SETTINGS, members)
+    (one, single), (notes, ir) = (read_spectrum(path / "ir.csv") for path in (alone, folder))
+    assert "model_error" not in one and notes["model_error"].startswith("standard deviation of one of 3")
+    assert notes["n_replicas"] == "3"  # what the three models have in common is one sample
+    assert list(ir) == [*single, "model_standard_deviation"]
+    for name in ("ir_km_mol-1_per_cm-1", "standard_error"):
+        expected = (factors**2).mean() * single[name]
+        np.testing.assert_allclose(ir[name], expected, rtol=1e-6, atol=1e-9 * expected.max())
+    spread = np.std(factors**2, ddof=1) * np.sqrt(1 - 0.25 / 3)
+    line = np.argmax(single["ir_km_mol-1_per_cm-1"])
+    at_line = single["ir_km_mol-1_per_cm-1"][line]
+    assert ir["model_standard_deviation"][line] == pytest.approx(spread * at_line, rel=1e-5)
+    before, rows = read_table(alone / "bands.csv")[1], read_table(folder / "bands.csv")[1]
+    assert "area_model_standard_deviation" not in before[0]
+    area, found = float(before[0]["area"]), float(rows[0]["area_model_standard_deviation"])
+    assert found == pytest.approx(spread * area, rel=1e-5)
+    assert float(rows[0]["centroid_model_standard_deviation_cm-1"]) < 1e-6
+    assert float(rows[1]["area_model_standard_deviation"]) < 1e-6 * float(rows[1]["area"])  # α is one for all
+    assert {f"{name}_model_standard_deviation" for name in ("isotropic", "cross_section", "parallel")} <= set(
+        read_spectrum(folder / "raman.csv")[1]
+    )
 
 
 def test_nothing_is_written_when_the_last_computation_fails(trajectory, monkeypatch):

@@ -64,6 +64,13 @@ def test_offset_is_restored_in_predictions(water):
     frames = read_frames(water / "dataset.extxyz")
     predicted = predict(load_model(water / "model.pt"), frames)
     assert np.abs(predicted[keys.ENERGY] - frames.labels[keys.ENERGY]).max() < 0.5
+    model = load_model(water / "model.pt")  # a network could learn it all, offsets forgotten: they must count
+    model.energy_offset_eV[8] += 10.0
+    model.polarizability_offset_A3[1] += 2.0
+    moved = predict(model, frames)
+    assert moved[keys.ENERGY] - predicted[keys.ENERGY] == pytest.approx(10.0, abs=1e-3)
+    added = moved[keys.POLARIZABILITY] - predicted[keys.POLARIZABILITY]
+    assert added == pytest.approx(np.broadcast_to(4.0 * np.eye(3), added.shape), abs=1e-3)
 
 
 def test_same_seed_same_weights_other_member_other_weights(water, tmp_path):

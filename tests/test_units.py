@@ -1,6 +1,7 @@
 """Constants against published numbers."""
 
 import pytest
+from ase.data import chemical_symbols, covalent_radii
 
 from painn_spectra import units
 
@@ -25,3 +26,9 @@ from painn_spectra import units
 )
 def test_constant(value, published):
     assert value == pytest.approx(published, rel=2e-6)
+
+
+def test_covalent_radii_are_those_of_ase():
+    assert units.COVALENT_RADII_A[1:] == pytest.approx(covalent_radii[1:97])
+    for number, symbol in units.ELEMENTS.items():
+        assert chemical_symbols[number] == symbol

@@ -5,7 +5,7 @@ import pytest
 import torch
 from ase.build import molecule
 
-from benchmarks.validation import direct, schnetpack_recipe
+from benchmarks.validation import direct, schnetpack_recipe, variance_reduction
 from benchmarks.validation.against_travis import TravisWindow, deviations
 from benchmarks.validation.known_bands import HALF_WIDTH_CM, TEMPERATURE_K, known_bands
 from benchmarks.validation.table import Row, markdown, read_rows, write_rows
@@ -87,19 +87,44 @@ def failed(rows):
 def test_bands_of_a_wrong_model_are_told_from_sampling():
     rng = np.random.default_rng(3)
     grid, one = replicas(rng, 64)
-    assert not failed(direct.bands("IR", grid, one, replicas(rng, 64)[1]))
-    assert "equal areas" in "".join(failed(direct.bands("IR", grid, one, replicas(rng, 64, strength=3)[1])))
-    assert "shift" in "".join(failed(direct.bands("IR", grid, one, replicas(rng, 64, shift_cm=8)[1])))
+
+    def verdict(**change):
+        """Of two members that share their noise, each band's strength off by 2 %."""
+        spectra = replicas(rng, 64, **change)[1]
+        members = spectra * np.array([0.98, 1.02])[:, None, None]
+        return "".join(failed(direct.bands("IR", grid, one, members)))
+
+    assert not verdict()
+    assert "equal areas" in verdict(strength=3)
+    assert "shift" in verdict(shift_cm=8)
 
 
 @pytest.mark.physics
-def test_twins_tell_smaller_differences():
-    grid, one = replicas(np.random.default_rng(4), 16)
-    noise = np.random.default_rng(5).normal(1, 0.02, (16, 1))
-    twin = replicas(np.random.default_rng(4), 16)[1] * noise
-    assert not failed(direct.paired_bands("IR", grid, one, twin))
-    weaker = replicas(np.random.default_rng(4), 16, strength=0.8)[1] * noise
-    assert "equal areas" in "".join(failed(direct.paired_bands("IR", grid, one, weaker)))
+def test_the_spread_of_models_forgives_what_it_explains():
+    """Both sides share their noise, so that only the training's error is left: 20 % between two members."""
+    grid, one = replicas(np.random.default_rng(4), 400)
+    for members in (one[None] * 1.3, one * np.array([1.15, 1.45])[:, None, None]):
+        p_value = direct.bands("IR", grid, one, members)[-1].found
+        assert (p_value < 0.05) == (len(members) == 1)
+
+
+@pytest.mark.physics
+@pytest.mark.parametrize("seen", [0.8, 0.5])
+def test_replicas_saved_are_those_of_the_known_correlation(seen):
+    """Brightness s E + (1 − s) E' of known E and unknown E': 1/(1 − R²), R² = s²/(s² + (1 − s)²)."""
+    grid, rng, found = np.arange(900.0, 1100.0, 10.0), np.random.default_rng(6), []
+    line = np.exp(-0.5 * ((grid - 1000) / 20) ** 2)
+    for _ in range(20):
+        known, unknown = rng.exponential(size=(2, 400))
+        density = np.outer(seen * known + (1 - seen) * unknown, line)
+        rows = variance_reduction.compare(grid, {"IR": density}, (known[:, None] - 1, np.array([1000.0])))
+        assert not failed(rows)
+        found += [row.found for row in rows if "saved (" in row.quantity]
+    expected = 1 / (1 - seen**2 / (seen**2 + (1 - seen) ** 2))
+    # a variance of n exponential numbers is known to √(8/n), their ratio to √2 of that at most
+    assert np.mean(found) == pytest.approx(expected, rel=4 * np.sqrt(16 / 400 / 20))
+    moved = variance_reduction.compare(grid, {"IR": density}, (known[:, None] - 0.8, np.array([1000.0])))
+    assert {"p of the known", "largest shift"} <= {name[:14].rstrip() for name in failed(moved)}
 
 
 def test_the_usual_recipe_makes_components_equal():

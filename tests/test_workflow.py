@@ -30,7 +30,7 @@ stage=$1; shift
 case "$*" in *--settings*) shift 2;; esac
 [ "$1" = --store ] && shift 2
 case $stage in
-    spectra) for name in ir.jdx raman.jdx ir.json raman.json power.csv; do
+    spectra) for name in ir.jdx raman.jdx ir.json raman.json bands.json power.csv; do
         touch "$(dirname "$1")/$name"; done ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;
@@ -52,7 +52,7 @@ FROM_TRAINING = LEARNT | MINIMA | DYNAMICS
 FROM_PRETRAINING = {"pretrain_member a"} | FROM_TRAINING
 FROM_PRETRAINING_LABELS = {"label_pretraining a"} | FROM_PRETRAINING
 ALL = {"gather_labels a"} | FROM_PRETRAINING_LABELS
-REPORTS = {"write_report a", "write_report b", "write_index"}
+MEMBER = {"run_member a", "run_member b"}  # what the first has run stays
 
 
 class Clone:
@@ -145,7 +145,7 @@ def test_other_labels_redo_everything(edited):
         ({"train": {"pretrain": {"epochs": 10}}}, FROM_PRETRAINING),
         ({"train": {"pretrain": {"n_frames": 0}}}, FROM_TRAINING),
         ({"train": {"epochs": 10}}, FROM_TRAINING),
-        ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *REPORTS}),
+        ({"train": {"members": 2}}, {"pretrain_member a", *LEARNT, *MEMBER, *SPECTRA}),
         ({"md": {"production_ps": 12.0}}, DYNAMICS),
         ({"spectra": {"fwhm_cm": 12.0}}, SPECTRA),
     ],
@@ -154,6 +154,20 @@ def test_other_labels_redo_everything(edited):
 def test_an_edited_setting_redoes_its_stage_and_what_follows(edited, edit, expected):
     edited.configure({"molecules": MOLECULES, **edit})
     assert edited.jobs() == expected
+
+
+def test_every_member_runs_its_own_dynamics_once(edited):
+    """Three models, two entries: two more trainings and four more trajectories, in files of their own."""
+    edited.configure({"molecules": MOLECULES, "train": {"members": 3}})
+    done = edited.snakemake("--dry-run", "--quiet", "rules")
+    table = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    assert (table["train_member"], table["run_member"], table["compute_spectra"]) == ("2", "4", "2")
+    assert "run_dynamics" not in table
+    done = edited.snakemake("--dry-run", "--printshellcmds", "results/b/classical/ir.csv")
+    told = re.sub(r"results/b/classical/|results/a/", "", done.stdout + done.stderr)
+    assert "--first-member model/0/model.pt model/2/model.pt dataset.extxyz 2/trajectory.h5 2/dyn" in told
+    assert "bands.csv replicas.npz --members 1/trajectory.h5 2/trajectory.h5 > " in told
+    assert edited.jobs("md") == {"pretrain_member a", "train_member a", *MEMBER, "md"}
 
 
 def test_an_experiment_redraws_only(edited):
@@ -337,6 +351,7 @@ TINY = {
     "dataset": {"test_fraction": 0.25, "validation_fraction": 0.1},
     "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
     "train": {
+        "members": 2,
         "epochs": 60,
         "learning_rate": 5e-3,
         "ema_decay": 0.9,
@@ -350,6 +365,7 @@ TINY = {
 # nothing is brought along: a first set and one batch from the model's own dynamics, labelled by PySCF
 FROM_STRUCTURE = {
     **TINY,
+    "train": TINY["train"] | {"members": 1},
     "molecules": [
         {
             "name": "water",
@@ -388,6 +404,11 @@ def test_water_to_spectra(tmp_path, config):
         assert values[:, 1].max() > 0
         for kind in ("svg", "png"):
             assert (results / f"figures/classical/{spectrum}.{kind}").stat().st_size > 1000
+    members = config["train"]["members"]
+    assert ("model_standard_deviation" in read_csv(results / "classical/ir.csv")[0]) == (members > 1)
+    assert (results / "classical/1/trajectory.h5").is_file() == (members > 1)
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert ("Hatched: standard deviation of 2 trained models" in page) == (members > 1)
     errors = {row["property"]: row for row in read_csv(results / "evaluation/errors.csv")}
     assert set(errors) == {"energy", "forces", "dipole", "polarizability"}
     assert "data:image/svg+xml" in (results / "report.html").read_text(encoding="utf-8")

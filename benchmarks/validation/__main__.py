@@ -14,6 +14,7 @@ from benchmarks.validation import (
     energy_flow,
     harmonic_limit,
     schnetpack_recipe,
+    variance_reduction,
 )
 from benchmarks.validation.runs import ROOT
 from benchmarks.validation.table import DATA, Row, markdown, read_rows
@@ -27,6 +28,7 @@ CHECKS: dict[str, Callable[[], list[Row]]] = {
     "schnetpack": schnetpack_recipe.rows,
     "convergence": convergence.rows,
     "energy_flow": energy_flow.rows,
+    "variance_reduction": variance_reduction.rows,
     "direct_harmonic": direct_harmonic.rows,
     "direct": direct.rows,
 }

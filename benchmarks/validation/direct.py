@@ -1,28 +1,28 @@
 """PaiNN trained on GFN2-xTB against dynamics driven by GFN2-xTB itself: are the spectra the same?
 
     python -m benchmarks.validation.direct_dynamics reference --batches 25   # hours, goes on
-    python -m benchmarks.validation.direct_dynamics model --batches 6
+    python -m benchmarks.validation.direct_dynamics model --member 0 --batches 7
+    python -m benchmarks.validation.direct_dynamics model --member 1 --batches 7
     python -m benchmarks.validation.direct
 
 One protocol, one analysis, independent noise. Sampling limits the likeness of any two such spectra, so it is
 measured first: two random halves of one side agree to the cosine h, two sides of that size each to 2h/(1 + h)
-(Spearman and Brown), and a perfect model would reach the geometric mean of both sides. Means and errors of
-the spectra are kept in data/direct.npz, the rows in data/direct.json.
+(Spearman and Brown), and a perfect model would reach the geometric mean of both sides. Members of the model's
+ensemble share their noise, so that their disagreement tells the error of the training. Every replica's
+spectra are kept in data/direct.npz: the comparison runs without the dynamics. Rows are in data/direct.json.
 """
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 from scipy.stats import t as student_t
 
-from benchmarks.validation.runs import ELECTRIC, RESULTS, replica, trajectories
+from benchmarks.validation.runs import ELECTRIC, replica, trajectories
 from benchmarks.validation.table import DATA, Row, save
 from painn_spectra.files import atomic_path
 from painn_spectra.spectra.bands import (
     band_areas,
     band_centroid,
-    bin_overlap,
     find_bands,
     jackknife_standard_error,
     leave_one_out,
@@ -30,45 +30,62 @@ from painn_spectra.spectra.bands import (
 )
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density
-from painn_spectra.spectra.intervals import ratio_of_means
+from painn_spectra.spectra.model_spread import model_standard_deviation
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
 FWHM_CM, RANGE_CM = 25.0, (100.0, 4000.0)
 N_SPLITS = 400
-Densities = dict[str, np.ndarray]  # kind -> (n_replicas, n_wavenumbers)
+KINDS = ("IR", "Raman")
+Densities = dict[str, np.ndarray]  # kind -> (n_replicas, n_wavenumbers), of a model (n_members, ...)
+KEPT = DATA / "direct.npz"
+MAX_MEMBERS = 8
 
 
-def densities(files: list[Path], length_fs: float = np.inf) -> tuple[np.ndarray, Densities]:
-    """Wavenumbers, and every replica's IR | km/mol per cm⁻¹ and Raman activity | Å⁴/amu per cm⁻¹.
-
-    length_fs: the part of each replica that is used.
-    """
-    rows: dict[str, list[np.ndarray]] = {"IR": [], "Raman": []}
+def densities(files: list[Path]) -> tuple[np.ndarray, Densities]:
+    """Wavenumbers, and every replica's IR | km/mol per cm⁻¹ and Raman activity | Å⁴/amu per cm⁻¹."""
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in KINDS}
     nu = np.empty(0)
     for file in files:
         with open_trajectory(file) as series:
             interval_fs, temperature_K = series.sample_interval_fs, series.temperature_K
             estimator = Estimator(interval_fs, series.integrator_timestep_fs, FWHM_CM, *RANGE_CM)
             nu = estimator.wavenumber_cm
-            used = slice(round(min(length_fs, series.length_fs) / interval_fs))
             for k in range(series.n_replicas):
-                dipole, alpha = (replica(series, name, k)[used] for name in ELECTRIC)
+                dipole, alpha = (replica(series, name, k) for name in ELECTRIC)
                 rows["IR"].append(infrared_density(dipole, temperature_K, estimator))
                 rows["Raman"].append(np.add(*raman_density(alpha, temperature_K, estimator)))
     return nu, {name: np.array(values) for name, values in rows.items()}
 
 
-def twins() -> Densities:
-    """Densities of the reference's replicas over the time that their twins in `paired` have run."""
-    found: dict[str, list[np.ndarray]] = {"IR": [], "Raman": []}
-    for file in trajectories("paired"):
-        with h5py.File(file) as attributes, open_trajectory(file) as series:
-            batches, length_fs = attributes.attrs["reference_batches"], series.length_fs
-        files = [RESULTS / "reference" / f"{batch:03d}" / "trajectory.h5" for batch in batches]
-        for name, values in densities(files, length_fs)[1].items():
-            found[name] += list(values)
-    return {name: np.array(values) for name, values in found.items()}
+def keep(nu: np.ndarray, reference: Densities, model: Densities) -> None:
+    """Half precision: its rounding, 0.05 %, is a hundredth of a replica's noise."""
+    arrays = {"wavenumber_cm": nu.astype(np.float32)}
+    for side, spectra in (("reference", reference), ("model", model)):
+        arrays |= {f"{side}_{name}": values.astype(np.float16) for name, values in spectra.items()}
+    with atomic_path(KEPT) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def kept() -> tuple[np.ndarray, Densities, Densities]:
+    """Wavenumbers and both sides, as `keep` left them."""
+    with np.load(KEPT) as file:
+        sides = [
+            {name: file[f"{side}_{name}"].astype(float) for name in KINDS} for side in ("reference", "model")
+        ]
+        return file["wavenumber_cm"].astype(float), *sides
+
+
+def from_trajectories() -> None:
+    """Keep what the trajectories under results/validation/ tell, where both sides are there."""
+    reference = trajectories("reference")
+    members = [files for k in range(MAX_MEMBERS) if (files := trajectories(f"model-{k}"))]
+    if not reference or not members:
+        return
+    nu, direct = densities(reference)
+    trained = [densities(files)[1] for files in members]
+    shared = min(len(one["IR"]) for one in trained)  # replicas that every member has run
+    keep(nu, direct, {name: np.array([one[name][:shared] for one in trained]) for name in KINDS})
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -110,25 +127,42 @@ def likeness(name: str, reference: np.ndarray, model: np.ndarray) -> list[Row]:
     ]  # fmt: skip
 
 
-def bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.ndarray) -> list[Row]:
-    """Bands of the pooled spectrum, on both sides: centroids, areas; Holm's correction over the bands."""
+def bands(name: str, nu: np.ndarray, reference: np.ndarray, members: np.ndarray) -> list[Row]:
+    """Bands of the pooled spectrum on both sides: centroids, areas; Holm's correction over the bands.
+
+    members: (n_members, n_replicas, n_wavenumbers). The relative spread of the members' areas is taken to be
+    one number for all bands: two members alone say little of a single one.
+    """
     unit = {"IR": "km/mol", "Raman": "Å⁴/amu"}[name]
-    result, p_values, shifts = [], [], []
+    model = members.mean(0)
+    result, shifts = [], []
     found = find_bands(nu, np.concatenate([reference, model]))
-    for band in found:
-        window = (band.lower_cm, band.upper_cm)
+    windows = [(band.lower_cm, band.upper_cm) for band in found]
+    theirs = [band_areas(nu, reference, *window) for window in windows]  # (n_replicas,) each
+    ours = [np.array([band_areas(nu, one, *window) for one in members]) for window in windows]
+    spread = 0.0
+    if len(members) > 1:
+        relative = [float(model_standard_deviation(areas)) / areas.mean() for areas in ours]
+        spread = float(np.sqrt(np.mean(np.square(relative))))
+    p_values = []
+    for band, window, direct, areas in zip(found, windows, theirs, ours, strict=True):
         centroids = [band_centroid(nu, side, *window) for side in (reference, model)]
-        areas = [band_areas(nu, side, *window) for side in (reference, model)]
-        means = [float(area.mean()) for area in areas]
-        relative = np.hypot(*(standard_error(a) / m for a, m in zip(areas, means, strict=True)))
-        z = np.log(means[1] / means[0]) / relative
-        p_values.append(2 * student_t.sf(abs(z), len(reference) + len(model) - 2))
+        sides = direct, areas.mean(0)
+        means = [float(side.mean()) for side in sides]
+        errors = [float(standard_error(side)) / mean for side, mean in zip(sides, means, strict=True)]
+        errors.append(spread / np.sqrt(len(members)))
+        freedoms = [len(reference) - 1, len(model) - 1, max(1, len(found) * (len(members) - 1))]
+        variances = np.square(errors)
+        freedom = variances.sum() ** 2 / np.sum(variances**2 / freedoms)  # Welch and Satterthwaite
+        z = np.log(means[1] / means[0]) / np.sqrt(variances.sum())
+        p_values.append(2 * student_t.sf(abs(z), freedom))
         shift, error = centroids[1][0] - centroids[0][0], np.hypot(centroids[0][1], centroids[1][1])
         shifts.append((shift, error))
         words = f"{name} band at {band.peak_cm:.0f}"
         result += [
             Row("direct dynamics", f"{words}: model − direct (± {error:.1f})", shift, "cm⁻¹"),
-            Row("direct dynamics", f"{words}: area of {means[0]:.3g} {unit}, model/direct (± {relative:.2f})",
+            Row("direct dynamics",
+                f"{words}: area of {means[0]:.3g} {unit}, model/direct (± {np.sqrt(variances.sum()):.2f})",
                 means[1] / means[0]),
         ]  # fmt: skip
     ordered = np.sort(p_values)
@@ -138,71 +172,26 @@ def bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.ndarray) -
         Row("direct dynamics", f"{name}: largest shift of {len(found)} bands",
             max(abs(shift) for shift, _ in shifts), "cm⁻¹", 5),
         Row("direct dynamics", f"{name}: largest shift less 2 σ of sampling", max(beyond, 0.0), "cm⁻¹", 5),
+        Row("direct dynamics", f"{name}: spread of {len(members)} models in a band's area", spread),
         Row("direct dynamics", f"{name}: smallest p of equal areas (Holm)",
             corrected, "", 0.05, at_least=True),
     ]  # fmt: skip
     return result
 
 
-def paired_bands(name: str, nu: np.ndarray, reference: np.ndarray, model: np.ndarray) -> list[Row]:
-    """The same of runs that start in the same states: each replica against its twin."""
-    result, deviations, shifts = [], [], []
-    found = find_bands(nu, np.concatenate([reference, model]))
-    for band in found:
-        window = (band.lower_cm, band.upper_cm)
-        one, other = (band_areas(nu, side, *window) for side in (reference, model))
-        ratio, error, *_ = ratio_of_means(other, one)
-        inside = bin_overlap(nu, *window)
-        moments = [side @ (inside * nu) for side in (reference, model)]
-        places = [leave_one_out(m) / leave_one_out(a) for m, a in zip(moments, (one, other), strict=True)]
-        shift = float(moments[1].sum() / other.sum() - moments[0].sum() / one.sum())
-        shift_error = jackknife_standard_error(places[1] - places[0])
-        deviations.append(abs(ratio - 1) / error)
-        shifts.append(abs(shift))
-        words = f"{name} band at {band.peak_cm:.0f}"
-        result += [
-            Row("paired dynamics", f"{words}: model − direct (± {shift_error:.1f})", shift, "cm⁻¹"),
-            Row("paired dynamics", f"{words}: area, model/direct (± {error:.3f})", float(ratio)),
-        ]
-    whole = float(cosine(reference.mean(0), model.mean(0)))
-    smallest = min(1.0, len(found) * float(2 * student_t.sf(max(deviations), len(reference) - 1)))
-    return [
-        *result,
-        Row("paired dynamics", f"{name}: cosine of both sides", whole, "", 0.98, at_least=True),
-        Row("paired dynamics", f"{name}: largest shift of {len(found)} bands", max(shifts), "cm⁻¹", 5),
-        Row("paired dynamics", f"{name}: smallest p of equal areas (Bonferroni)",
-            smallest, "", 0.05, at_least=True),
-    ]  # fmt: skip
-
-
-def keep(nu: np.ndarray, sides: dict[str, Densities]) -> None:
-    """Means and standard errors for the figure, a small file."""
-    arrays = {"wavenumber_cm": nu}
-    for side, spectra in sides.items():
-        arrays[f"{side}_n_replicas"] = np.array(len(spectra["IR"]))
-        for name, values in spectra.items():
-            arrays[f"{side}_{name}"] = values.mean(0)
-            arrays[f"{side}_{name}_standard_error"] = standard_error(values)
-    with atomic_path(DATA / "direct.npz") as temporary:
-        np.savez_compressed(temporary, **{k: v.astype(np.float32) for k, v in arrays.items()})
-
-
 def rows() -> list[Row]:
-    """Of the runs that are there; none without the reference and one of the others."""
-    found = {kind: densities(trajectories(kind)) for kind in ("reference", "model", "paired")}
-    nu = found["reference"][0]
-    sides = {kind: spectra for kind, (_, spectra) in found.items() if len(spectra["IR"])}
-    if len(sides) < 2 or "reference" not in sides:
+    """Of the trajectories that are there, or of the spectra kept from earlier ones; none without either."""
+    from_trajectories()
+    if not KEPT.exists():
         return []
-    same_starts = twins()
-    keep(nu, sides | ({"twins": same_starts} if "paired" in sides else {}))
-    result = [Row("direct dynamics", f"replicas, {kind}", len(found["IR"])) for kind, found in sides.items()]
-    for name in ("IR", "Raman"):
-        if "model" in sides:
-            pair = sides["reference"][name], sides["model"][name]
-            result += likeness(name, *pair) + bands(name, nu, *pair)
-        if "paired" in sides:
-            result += paired_bands(name, nu, same_starts[name], sides["paired"][name])
+    nu, reference, model = kept()
+    result = [
+        Row("direct dynamics", "replicas, GFN2-xTB", len(reference["IR"])),
+        Row("direct dynamics", "replicas, PaiNN", model["IR"].shape[1]),
+    ]
+    for name in KINDS:
+        result += likeness(name, reference[name], model[name].mean(0))
+        result += bands(name, nu, reference[name], model[name])
     return result
 
 

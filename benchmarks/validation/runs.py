@@ -22,7 +22,7 @@ ELECTRIC = (keys.DIPOLE, keys.POLARIZABILITY)
 
 
 def trajectories(kind: str) -> list[Path]:
-    """Finished batches of `reference` (GFN2-xTB), `model` (PaiNN trained on it) or `paired`."""
+    """Finished batches of `reference` (GFN2-xTB) or `model-0`, `model-1` … (members trained on it)."""
     return sorted((RESULTS / kind).glob("[0-9]*/trajectory.h5"))
 
 

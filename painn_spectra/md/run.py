@@ -53,17 +53,22 @@ def run_dynamics(
     isotopes: Isotopes | str,
     threads: int | None = None,
     load: Load = load_model,
+    first_member: Path | None = None,
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
 
     isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
-    load: opens the model file; any potential of the same interface may stand in.
+    load: opens the model file; any potential of the same interface may stand in. first_member: another model
+    of the ensemble, whose starts these shall be as far as the models agree.
     """
     began = time.perf_counter()
     if dynamics != "classical":
         raise InputError(f"dynamics = {dynamics!r}: not known; use 'classical'")
-    if not model.is_file():
-        raise InputError(f"{model}: no such model file; train one with 'snakemake train' or correct the path")
+    for path in (model, *([first_member] if first_member else [])):
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such model file; train one with 'snakemake train' or correct the path"
+            )
     with output_lock(trajectory):
         numbers, frames = labelled_geometries(dataset)
         masses = isotopic_masses(numbers, frames[0], isotopes)  # (n_atoms,) | amu
@@ -81,16 +86,20 @@ def run_dynamics(
                 "temperature_K": temperature_K,
                 "masses_amu": masses.tolist(),
                 "settings": settings.model_dump(exclude=WITHOUT_INFLUENCE),
+                **({"first_member": content_hash(first_member)} if first_member else {}),
             },
         )
         starts_file = parts / "starts.json"
         if not starts_file.exists():
-            potential = load(model, device).double().eval()  # Hessians by differences need float64
-            check_elements(potential, numbers)
-            with single_thread():
-                found = find_starts(
-                    potential, numbers, masses, frames, temperature_K, settings.n_replicas, settings.seed
-                )
+            found: dict[str, Any] = {}
+            for path in filter(None, (first_member, model)):
+                potential = load(path, device).double().eval()  # Hessians by differences need float64
+                check_elements(potential, numbers)
+                with single_thread():
+                    found = find_starts(
+                        potential, numbers, masses, frames, temperature_K, settings.n_replicas,
+                        settings.seed, found.get("conformers"),
+                    )  # fmt: skip
             write_json(starts_file, found)
         starts = json.loads(starts_file.read_text(encoding="utf-8"))
         check_fastest_vibration(settings, starts["conformers"])

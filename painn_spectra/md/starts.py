@@ -10,6 +10,7 @@ from torch import nn
 from painn_spectra.conformers import weighted_conformers
 from painn_spectra.errors import InputError
 from painn_spectra.md.bonds import bonds
+from painn_spectra.md.common_starts import Conformers, in_line_with
 from painn_spectra.md.minima import surface
 from painn_spectra.relaxation import relax
 
@@ -27,10 +28,12 @@ def find_starts(
     temperature_K: float,
     n_replicas: int,
     seed: int,
+    like: Conformers | None = None,
 ) -> dict[str, Any]:
     """Conformers and their share of the replicas, as JSON-able data.
 
-    frames: (n_frames, n_atoms, 3) | Å, labelled geometries of one composition. Returns
+    frames: (n_frames, n_atoms, 3) | Å, labelled geometries of one composition. like: conformers of the
+    ensemble's first member; a replica then starts as it does there, unless the weights differ. Returns
     {"conformers": [{"positions", "energy_eV", "wavenumbers_cm", "modes", "symmetry_number", "weight"}],
     "replicas": [conformer of each replica]}.
     """
@@ -48,6 +51,10 @@ def find_starts(
     # a finite sample may miss one of two mirror images; an achiral molecule merges with its own
     both, energies = np.concatenate([minima, -minima]), np.concatenate([energies, energies])
     conformers = weighted_conformers(on, numbers, masses_amu, both, energies, temperature_K)
+    if like is not None:
+        firsts = np.array([conformer["positions"] for conformer in like])
+        _, kinds = np.unique(np.stack([numbers, masses_amu], 1), axis=0, return_inverse=True)
+        conformers = in_line_with(conformers, relax(on, firsts)[0], firsts, kinds, masses_amu)
     weights = np.array([conformer["weight"] for conformer in conformers])
     return {"conformers": conformers, "replicas": share(weights, n_replicas, seed)}
 

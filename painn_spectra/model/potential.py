@@ -83,7 +83,7 @@ class Potential(nn.Module):
                 offset = self.energy_offset_eV[numbers].sum(1)
                 out[keys.ENERGY] = offset + self.energy_scale_eV * net_energy.double()
         with torch.set_grad_enabled(self.training):
-            out |= self._tensors(numbers, positions, s, v, real, properties)
+            out |= self.electric(numbers, positions, s, v, real, properties)
         return {name: out[name] if self.training else out[name].detach() for name in properties}
 
     def _net_energy(
@@ -107,7 +107,7 @@ class Potential(nn.Module):
         )
         return gradient, rest
 
-    def _tensors(
+    def electric(
         self,
         numbers: Tensor,
         positions: Tensor,

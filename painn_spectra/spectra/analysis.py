@@ -1,7 +1,9 @@
 """The one way from a series to spectra: what its sampling carries, every replica's densities, what to say."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +11,13 @@ from painn_spectra import __version__, keys
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.progress import Progress
-from painn_spectra.spectra.assignment import can_assign, class_densities
+from painn_spectra.spectra.assignment import can_assign
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.csv_files import Metadata
 from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.molecule_frame import check_frame, has_motion, turned
+from painn_spectra.spectra.motions import Motions
 from painn_spectra.spectra.power import mode_density, velocity_chunks
 from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.series import EXTERNAL, Array, Series
@@ -39,7 +42,9 @@ class Spectra:
     eckart_anisotropic: Array | None
     power_wavenumber_cm: Array | None  # (n_power,) | cm⁻¹, from 0
     power: Array | None  # (n_replicas, n_power) | modes per cm⁻¹
-    motions: dict[str, Array]  # {bond stretch, torsion, ...: (n_power,) | modes per cm⁻¹}; empty if unknown
+    motions: Motions | None  # None where velocities, positions or elements are not known
+    # of an ensemble: {name of DENSITIES: (n_models, n_replicas, n_wavenumbers)}; what is above are then means
+    models: Mapping[str, Array] = field(default_factory=dict)
 
 
 def analyse(series: Series, settings: SpectraSettings) -> Spectra:
@@ -49,13 +54,13 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
         check_frame(series)
     from_zero = replace(estimator, min_wavenumber_cm=0.0)  # rotation is part of the motion
     found: dict[str, list[Array]] = {}
-    motions: dict[str, Array] = {}
 
     def keep(**densities: Array) -> None:
         for name, density in densities.items():
             found.setdefault(name, []).append(density)
 
     framed, sampled = has_motion(series), (series.temperature_K, estimator, series.n_samples)
+    motions = Motions(series, from_zero) if framed and can_assign(series) else None
     progress = Progress("spectra", series.n_replicas)
     for i in range(series.n_replicas):
         if keys.DIPOLE in series:
@@ -72,9 +77,8 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
             velocities = velocity_chunks(series, i, settings.rotation == "removed")
             weights = np.repeat(series.masses_amu, 3)
             keep(power=mode_density(velocities, weights, series.temperature_K, from_zero, series.n_samples))
-        if framed and can_assign(series):
-            for name, density in class_densities(series, i, from_zero).items():
-                motions[name] = motions.get(name, 0.0) + density / series.n_replicas
+        if motions is not None:
+            motions.add(series, i)
         progress.advance()
     densities = {name: np.array(rows) for name, rows in found.items()}
     if settings.rotation == "removed":
@@ -85,10 +89,11 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
             for name in CONTROLLED if name in densities
         }  # fmt: skip
     power = densities.get("power")
+    known: dict[str, Any] = {name: densities.get(name) for name in DENSITIES}
     return Spectra(
         _metadata(series, settings), settings, series.temperature_K, estimator.wavenumber_cm,
         motions=motions, power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
-        **{name: densities.get(name) for name in DENSITIES},
+        **known,
     )  # fmt: skip
 
 

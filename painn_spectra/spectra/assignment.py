@@ -1,7 +1,7 @@
 """What moves in a band: the vibration's kinetic energy shared among bond stretches, torsions and the rest.
 
 The shares are those of the velocities along the run itself, at its own geometries, in the Eckart frame:
-neither conformers nor the exchange of like atoms matter, and no harmonic mode is asked what it resembles.
+neither conformers nor the exchange of like atoms matter. Which harmonic modes these are: mode_shares.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from painn_spectra import keys
+from painn_spectra.md.bonds import bonds
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.molecule_frame import internal_motion, reference_of
 from painn_spectra.spectra.power import mode_density
 from painn_spectra.spectra.series import Array, Series
-from painn_spectra.units import BOND_FACTOR, COVALENT_RADII_A, ELEMENTS
+from painn_spectra.units import ELEMENTS
 
 HEADING = ["assignment", "assignment_shares"]
 NAMED_SHARE = 0.6  # below, no single word is honest
@@ -22,7 +23,7 @@ OFF_AXIS_A = 0.3  # Å
 DEUTERIUM_AMU = 1.5  # hydrogen heavier than this is called D
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
-Bonds = list[tuple[int, int]]
+Bonds = tuple[tuple[int, int], ...]
 
 
 def can_assign(series: Series) -> bool:
@@ -30,7 +31,7 @@ def can_assign(series: Series) -> bool:
     return (
         keys.HALF_STEP_VELOCITIES in series
         and series.numbers is not None
-        and all(int(z) in COVALENT_RADII_A for z in series.numbers)
+        and all(int(z) in ELEMENTS for z in series.numbers)
     )
 
 
@@ -40,10 +41,8 @@ class Coordinates:
     def __init__(self, numbers: Array, reference: Array, masses_amu: Array) -> None:
         """numbers (n_atoms,), reference (n_atoms, 3) | Å: the geometry that tells the bonds."""
         self.masses_amu = masses_amu
-        symbols = [ELEMENTS[int(z)] for z in numbers]
-        self.symbols = ["D" if s == "H" and m > DEUTERIUM_AMU else s
-                        for s, m in zip(symbols, masses_amu, strict=True)]  # fmt: skip
-        self.bonds = _bonds(numbers, reference)
+        self.symbols = _symbols(numbers, masses_amu)
+        self.bonds = bonds(np.asarray(numbers, np.int64), np.asarray(reference, np.float64))
         self.torsions = [t for t in _torsions(self.bonds, len(numbers)) if _turns(reference, *t)]
         stretches = [f"{self._pair(i, j)} stretch" for i, j in self.bonds]
         self.names = [*stretches, *["torsion"] * len(self.torsions), *self._deformations()]
@@ -105,6 +104,11 @@ class Coordinates:
         return classes, np.array([[float(owner == name) for owner in owners] for name in classes])
 
 
+def atom_labels(numbers: Array, masses_amu: Array) -> list[str]:
+    """Symbol and index from 0 of every atom: C0, C1, O2, H3."""
+    return [f"{symbol}{i}" for i, symbol in enumerate(_symbols(numbers, masses_amu))]
+
+
 def class_densities(series: Series, replica: int, estimator: Estimator) -> dict[str, Array]:
     """Modes per cm⁻¹ of each class of motion of one replica, {name: (n_wavenumbers,)}."""
     assert series.masses_amu is not None and series.numbers is not None
@@ -123,25 +127,32 @@ def class_densities(series: Series, replica: int, estimator: Estimator) -> dict[
     return dict(zip(names, densities, strict=True))
 
 
-def assignment(
+def shares(
     wavenumber_cm: Array, densities: Mapping[str, Array], lower_cm: float, upper_cm: float
-) -> tuple[str, str]:
-    """Name of what moves between two wavenumbers, `mixed` without a class that prevails, and the shares."""
+) -> list[tuple[str, float]]:
+    """Share of each name in the power between two wavenumbers, largest first; none where nothing moves."""
     inside = (wavenumber_cm >= lower_cm) & (wavenumber_cm <= upper_cm)
     energy = {name: float(density[inside].sum()) for name, density in densities.items()}
     total = sum(energy.values())
     if total <= 0:
+        return []
+    return sorted(((name, value / total) for name, value in energy.items()), key=lambda pair: -pair[1])
+
+
+def assignment(
+    wavenumber_cm: Array, densities: Mapping[str, Array], lower_cm: float, upper_cm: float
+) -> tuple[str, str]:
+    """Name of what moves between two wavenumbers, `mixed` without a class that prevails, and the shares."""
+    found = shares(wavenumber_cm, densities, lower_cm, upper_cm)
+    if not found:
         return "", ""
-    shares = sorted(((value / total, name) for name, value in energy.items()), reverse=True)
-    word = shares[0][1] if shares[0][0] >= NAMED_SHARE else "mixed"
-    return word, "; ".join(f"{name} {share:.2f}" for share, name in shares if share >= SHOWN_SHARE)
+    word = found[0][0] if found[0][1] >= NAMED_SHARE else "mixed"
+    return word, "; ".join(f"{name} {share:.2f}" for name, share in found if share >= SHOWN_SHARE)
 
 
-def _bonds(numbers: Array, positions: Array) -> Bonds:
-    radii = np.array([COVALENT_RADII_A[int(z)] for z in numbers])
-    i, j = np.triu_indices(len(numbers), 1)
-    near = np.linalg.norm(positions[i] - positions[j], axis=1) < BOND_FACTOR * (radii[i] + radii[j])
-    return list(zip(i[near].tolist(), j[near].tolist(), strict=True))
+def _symbols(numbers: Array, masses_amu: Array) -> list[str]:
+    symbols = [ELEMENTS[int(z)] for z in numbers]
+    return ["D" if s == "H" and m > DEUTERIUM_AMU else s for s, m in zip(symbols, masses_amu, strict=True)]
 
 
 def _turns(reference: Array, i: int, j: int, side: list[int]) -> bool:

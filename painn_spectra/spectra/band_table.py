@@ -1,12 +1,13 @@
 """bands.csv: every band with its intervals, and how much more dynamics a smaller error would take."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from painn_spectra.spectra.bands import MISSING, depolarisation, find_bands
 from painn_spectra.spectra.intervals import Array
+from painn_spectra.spectra.model_spread import band_spread
 from painn_spectra.spectra.molecule_frame import band_origin
 
 TARGET = 0.05  # relative standard error of an area that the table counts replicas for
@@ -19,6 +20,10 @@ HEADING = [
     "depolarisation_ratio", "depolarisation_standard_error",
     "depolarisation_95_low", "depolarisation_95_high",
 ]  # fmt: skip
+MODEL_HEADING = [
+    "centroid_model_standard_deviation_cm-1", "area_model_standard_deviation",
+    "depolarisation_model_standard_deviation",
+]  # fmt: skip
 
 
 def table_rows(
@@ -28,11 +33,12 @@ def table_rows(
     densities: Array,
     eckart: Array | None = None,
     parts: tuple[Array, Array] | None = None,
+    models: Sequence[Array] = (),
 ) -> list[list[object]]:
-    """Rows under HEADING.
+    """Rows under HEADING, and under MODEL_HEADING with `models`.
 
     densities, the same in the molecule's frame (eckart), and parts (isotropic, anisotropic) of Raman:
-    (n_replicas, n_wavenumbers).
+    (n_replicas, n_wavenumbers). models: the members' parts, each (n_models, n_replicas, n_wavenumbers).
     """
     rows: list[list[object]] = []
     for band in find_bands(wavenumber_cm, densities):
@@ -43,6 +49,7 @@ def table_rows(
         rows.append([
             spectrum, *where, band.peak_cm, *band.centroid, *origin[:2], band.fwhm_cm, *band.area, unit,
             relative, replicas_for(TARGET, relative, len(densities)), *ratio,
+            *(band_spread(wavenumber_cm, models, *where) if models else ()),
         ])  # fmt: skip
     return rows
 
@@ -59,7 +66,8 @@ def effort_note(notes: Mapping[str, str]) -> Mapping[str, str]:
     that more replicas help and longer ones help less. notes: `n_replicas` and `length_ps` of the series."""
     n_replicas, length_ps = int(notes["n_replicas"]), float(notes["length_ps"])
     now = n_replicas * length_ps
+    each = f", by each of {notes['n_models']} models" if "n_models" in notes else ""
     return {
-        "dynamics_so_far": f"{n_replicas} replicas of {length_ps:g} ps, {now:g} ps in all",
-        "to_halve_the_errors": f"{4 * n_replicas} replicas of {length_ps:g} ps, {3 * now:g} ps more",
+        "dynamics_so_far": f"{n_replicas} replicas of {length_ps:g} ps, {now:g} ps in all{each}",
+        "to_halve_the_errors": f"{4 * n_replicas} replicas of {length_ps:g} ps, {3 * now:g} ps more{each}",
     }

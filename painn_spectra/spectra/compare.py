@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from scipy.signal import find_peaks
@@ -14,6 +15,7 @@ from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
 from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
+from painn_spectra.spectra.model_spread import band_spread
 from painn_spectra.spectra.raman import stokes_cross_section
 from painn_spectra.spectra.similarity import Rung, Scores, fitted_scale, from_sticks, score, target
 from painn_spectra.spectra.sticks import StickTable, read_tables
@@ -35,6 +37,8 @@ PROTOCOL = (
     "area; saturated points left out; errors: bootstrap over replicas"
 )
 DRAW: dict[Kind, Callable[..., None]] = {"ir": draw_infrared, "raman": draw_raman}
+MODEL_HEADING = ["computed_area_model_standard_deviation"]  # of an ensemble
+PARTS = {"ir": ("ir",), "raman": ("isotropic", "anisotropic")}  # of each spectrum in replicas.npz
 AREA_UNITS = {"ir": "km/mol", "raman": "A^4/amu"}
 
 
@@ -59,9 +63,9 @@ def compare_stage(
     }
     metadata, infrared = read_spectrum(spectra_dir / "ir.csv")
     _, raman = read_spectrum(spectra_dir / "raman.csv")
-    wavenumber, densities = read_replicas(spectra_dir / "replicas.npz")
+    wavenumber, densities, models = read_replicas(spectra_dir / "replicas.npz")
     sticks = read_tables(harmonic)
-    rows = compare_bands(wavenumber, densities, published)
+    rows = compare_bands(wavenumber, densities, published, models)
     notes = {key: metadata[key] for key in ("molecule", "dynamics", "temperature_K", "fwhm_cm", "program")}
     about = {f"{kind}_measured": curve.caption for kind, curve in measured.items()}
     about |= {f"{kind}_saturated_points": str(curve.n_saturated) for kind, curve in measured.items()}
@@ -74,9 +78,10 @@ def compare_stage(
     ]
     write_table(similarity, notes | about | {"protocol": PROTOCOL}, SCORE_HEADING, scores)
     notes["computed"] = (
-        "maximum, centroid and area inside the window, wavenumbers not scaled; errors: sampling"
+        "maximum, centroid and area inside the window, wavenumbers not scaled; standard errors: sampling"
     )
-    write_table(comparison, notes | about, HEADING, rows)
+    notes |= {"model_error": metadata["model_error"]} if models else {}
+    write_table(comparison, notes | about, HEADING + (MODEL_HEADING if models else []), rows)
     columns: dict[Kind, dict[str, Array]] = {"ir": infrared, "raman": raman}
     for kind, draw in DRAW.items():
         of_kind = [row for row in published if row["spectrum"] == kind]
@@ -146,23 +151,32 @@ def read_bands(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def read_replicas(path: Path) -> tuple[Array, dict[str, Array]]:
-    """Wavenumbers and the densities (n_replicas, n) of ir and raman (activity)."""
+def read_replicas(path: Path) -> tuple[Array, dict[str, Array], dict[str, list[Array]]]:
+    """Wavenumbers, the densities (n_replicas, n) of ir and raman (activity), and of an ensemble the parts of
+    both, each (n_models, n_replicas, n)."""
     try:
         with np.load(path) as data:
-            nu = data["wavenumber_cm"]
-            return nu, {
-                "ir": data["ir"].astype(float),
-                "raman": data["isotropic"].astype(float) + data["anisotropic"],
+            found = {name: data[name].astype(float) for name in data.files}
+            models = {
+                kind: [found[f"{part}_models"] for part in parts] for kind, parts in PARTS.items()
+                if f"{parts[0]}_models" in found
+            }  # fmt: skip
+            densities = {
+                kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()
             }
+            return found["wavenumber_cm"], densities, models
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"{path}: cannot be read ({error}); compute the spectra again") from None
 
 
 def compare_bands(
-    wavenumber_cm: Array, densities: dict[str, Array], published: list[dict[str, str]]
+    wavenumber_cm: Array,
+    densities: dict[str, Array],
+    published: list[dict[str, str]],
+    models: Mapping[str, Sequence[Array]] = MappingProxyType({}),
 ) -> list[list[object]]:
-    """One row per published band; rows that share a window carry its area once."""
+    """One row per published band; rows that share a window carry its area once. The last column, of the
+    models' spread, is there with `models` only."""
     rows: list[list[object]] = []
     seen: set[tuple[str, float, float]] = set()
     for row in published:
@@ -171,8 +185,9 @@ def compare_bands(
         overlap = bin_overlap(wavenumber_cm, lower, upper)
         words = [kind, row["phase"], row["assignment"], lower, upper, position]
         if overlap.sum() < (upper - lower) * 0.999:
+            note = "outside the computed range"
             rows.append(
-                [*words, *[np.nan] * 6, np.nan, AREA_UNITS[kind], "outside the computed range", row["source"]]
+                [*words, *[np.nan] * 7, AREA_UNITS[kind], note, row["source"]] + [np.nan] * bool(models)
             )
             continue
         inside = np.flatnonzero(overlap)
@@ -183,12 +198,14 @@ def compare_bands(
         peak = inside[maxima[np.argmax(mean[maxima])]] if len(maxima) else inside[np.argmax(mean)]
         area, error, *_ = band_integral(wavenumber_cm, density, lower, upper)
         centroid, centroid_error, *_ = band_centroid(wavenumber_cm, density, lower, upper)
+        spread = [band_spread(wavenumber_cm, models[kind], lower, upper)[1]] if models else []
         published_area = float(row["area_km_mol-1"] or "nan")
         if (kind, lower, upper) in seen:
             centroid, centroid_error, area, error = [np.nan] * 4
+            spread = [np.nan] * len(spread)
             note = note or "window as above"
         seen.add((kind, lower, upper))
         found = float(wavenumber_cm[peak])
         rows.append([*words, found, found - position, centroid, centroid_error, published_area, area, error,
-                     AREA_UNITS[kind], note, row["source"]])  # fmt: skip
+                     AREA_UNITS[kind], note, row["source"], *spread])  # fmt: skip
     return rows

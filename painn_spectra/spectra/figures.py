@@ -32,6 +32,7 @@ def draw_infrared(
         figure, axes = _panels([3.0] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
         nu = columns["wavenumber_cm-1"]
         _spectrum(axes[0], nu, columns["ir_km_mol-1_per_cm-1"], columns["standard_error"], BLUE, "computed")
+        _model_band(axes[0], columns, "ir_km_mol-1_per_cm-1", "")
         axes[0].set_ylabel("absorption, km mol⁻¹ per cm⁻¹")
         _published(axes[0], published, nu)
         _legend(axes[0])
@@ -65,6 +66,7 @@ def draw_raman(
         ):
             error = columns[f"{name}_standard_error"] if name == "activity" else None
             _spectrum(axes[0], nu, columns[f"{name}_{unit}"], error, colour, label)
+        _model_band(axes[0], columns, f"activity_{unit}", "activity_")
         _magnified(axes[0], nu, columns[f"activity_{unit}"])
         axes[0].set_ylabel("activity, Å⁴ amu⁻¹ per cm⁻¹")
         _legend(axes[0])
@@ -73,6 +75,7 @@ def draw_raman(
         error = columns["cross_section_standard_error"]
         label = f"computed Stokes signal, {metadata['laser_nm']} nm"
         _spectrum(axes[1], nu, cross_section / 10.0**exponent, error / 10.0**exponent, GREEN, label)
+        _model_band(axes[1], columns, "cross_section_m2_sr-1_per_cm-1", "cross_section_", 10.0**exponent)
         _magnified(axes[1], nu, cross_section / 10.0**exponent)
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         axes[1].set_ylabel(f"d²σ/dΩdν̃, 10{power} m² sr⁻¹\nper cm⁻¹")
@@ -110,6 +113,18 @@ def _spectrum(axis: Axes, nu: Array, density: Array, error: Array | None, colour
         )
 
 
+def _model_band(axis: Axes, columns: Mapping[str, Array], name: str, prefix: str, unit: float = 1.0) -> None:
+    """Hatched between dotted lines: told from the shade of sampling without any colour."""
+    spread = columns.get(f"{prefix}model_standard_deviation")
+    if spread is None or not np.isfinite(spread).any():
+        return
+    density, spread = columns[name] / unit, spread / unit
+    axis.fill_between(
+        columns["wavenumber_cm-1"], density - spread, density + spread, facecolor="0.9", edgecolor="0.5",
+        hatch="////////", linewidth=0.5, linestyle=":", zorder=0, label="± 1 s.d. of models",
+    )  # fmt: skip
+
+
 def _magnified(axis: Axes, nu: Array, density: Array) -> None:
     """The fingerprint region once more, enlarged, where the X–H stretches dwarf it."""
     low = (nu < FINGERPRINT_CM) & (nu >= nu[0] + 100.0)  # a rotor's lowest wavenumbers are not the point
@@ -124,8 +139,12 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
 
 
 def _legend(axis: Axes) -> None:
-    """One row above the panel, where no band can be."""
-    axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.5)
+    """One row above the panel, where no band can be; two where the spread of models takes its place."""
+    _, labels = axis.get_legend_handles_labels()
+    ncols = 3 if any(label.endswith("models") for label in labels) else 4
+    axis.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=ncols, borderaxespad=0.2, columnspacing=1.5
+    )
 
 
 def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:

@@ -30,6 +30,16 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Minima:
+    """The model's conformers with their normal modes, as the dynamics found them, and each replica's."""
+
+    positions: Array  # (n_conformers, n_atoms, 3) | Å
+    modes: Array  # (n_conformers, n_modes, n_atoms, 3), orthonormal, mass-weighted
+    wavenumbers_cm: Array  # (n_conformers, n_modes) | cm⁻¹
+    replicas: Sequence[int]  # conformer that each replica started from
+
+
+@dataclass(frozen=True)
 class Series:
     """Replicas of equal length: what they are, how they were sampled, and how to read each quantity.
 
@@ -49,6 +59,7 @@ class Series:
     masses_amu: Array | None = None  # (n_atoms,) | amu
     numbers: Array | None = None  # (n_atoms,) | atomic numbers
     references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
+    minima: Minima | None = None
     controls: tuple[Array, Array] | None = None  # MODE_ENERGY_EXCESS of `keys`, and its modes' cm⁻¹
 
     @property
@@ -176,6 +187,7 @@ def joined(parts: Sequence[Series]) -> Series:
     references = np.concatenate(known) if len(known) == len(parts) else None
     return dataclasses.replace(
         first, n_replicas=len(owners), quantities=quantities, references=references,
+        minima=first.minima if len(parts) == 1 else None,
         controls=_joined_controls([part.controls for part in parts]),
     )  # fmt: skip
 

@@ -1,42 +1,58 @@
 """The spectra stage: trajectory.h5 to tables of spectra and bands, their twins, and replicas.npz."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from painn_spectra.config import SpectraSettings
-from painn_spectra.files import atomic_path, write_text
+from painn_spectra.files import atomic_path, write_json, write_text
 from painn_spectra.spectra.analysis import Spectra, analyse
-from painn_spectra.spectra.assignment import HEADING as ASSIGNMENT
-from painn_spectra.spectra.assignment import assignment
-from painn_spectra.spectra.band_table import HEADING, effort_note, table_rows
+from painn_spectra.spectra.band_table import HEADING, MODEL_HEADING, effort_note, table_rows
 from painn_spectra.spectra.bands import standard_error
+from painn_spectra.spectra.columns import (
+    ERROR,
+    INFRARED,
+    SIGNAL_COLUMN,
+    UNPOLARISED,
+    WAVENUMBER,
+    infrared_columns,
+    raman_columns,
+)
 from painn_spectra.spectra.csv_files import Metadata, write_table
+from painn_spectra.spectra.ensemble import ensemble
 from painn_spectra.spectra.infrared import INFRARED_UNIT
 from painn_spectra.spectra.jcamp import write_jcamp
+from painn_spectra.spectra.motions import HEADING as MOTIONS
 from painn_spectra.spectra.power import POWER_UNIT
-from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT, GEOMETRIES, stokes_cross_section
+from painn_spectra.spectra.raman import ACTIVITY_UNIT, CROSS_SECTION_UNIT
 from painn_spectra.spectra.series import Array
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
-WAVENUMBER = "wavenumber_cm-1"
-INFRARED = "ir_km_mol-1_per_cm-1"
-ERROR = "standard_error"
-ACTIVITY_COLUMN = "A4_amu-1_per_cm-1"  # behind isotropic_, anisotropic_, activity_
-SIGNAL_COLUMN = "m2_sr-1_per_cm-1"  # behind the names of GEOMETRIES and photon_counting_
-UNPOLARISED, PHOTONS = "cross_section", "photon_counting"
+REPLICAS = {"ir": "infrared", "isotropic": "isotropic", "anisotropic": "anisotropic"}  # in replicas.npz
 
 
 def compute_spectra(
-    trajectory: Path, ir: Path, raman: Path, bands: Path, replicas: Path, settings: SpectraSettings
+    trajectory: Path,
+    ir: Path,
+    raman: Path,
+    bands: Path,
+    replicas: Path,
+    settings: SpectraSettings,
+    members: Sequence[Path] = (),
 ) -> None:
-    """Write mean spectra with standard errors over replicas, bands, and every replica's densities."""
-    with open_trajectory(trajectory) as series:
-        spectra = analyse(series, settings)
-    write_spectra(spectra, ir, raman, bands, replicas)
+    """Write mean spectra with standard errors over replicas, bands, and every replica's densities.
+
+    members: trajectories of the ensemble's other models from the same starts; the spectra are then means over
+    all models, with their standard deviation beside the standard error.
+    """
+    found = []
+    for path in (trajectory, *members):
+        with open_trajectory(path) as series:
+            found.append(analyse(series, settings))
+    write_spectra(ensemble(found), ir, raman, bands, replicas)
 
 
 def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas: Path) -> None:
@@ -67,53 +83,12 @@ def write_spectra(spectra: Spectra, ir: Path, raman: Path, bands: Path, replicas
         )
     if spectra.power is not None and spectra.power_wavenumber_cm is not None:
         _write_power(ir.with_name("power.csv"), spectra.metadata, spectra.power_wavenumber_cm, spectra.power)
-    write_table(bands, {**spectra.metadata, **effort_note(spectra.metadata)}, [*HEADING, *ASSIGNMENT], rows)
+    _write_bands(bands, spectra, rows)
     with atomic_path(replicas) as temporary:
-        densities = {
-            "ir": spectra.infrared, "isotropic": spectra.isotropic, "anisotropic": spectra.anisotropic
-        }  # fmt: skip
+        densities: dict[str, Array | None] = {n: getattr(spectra, k) for n, k in REPLICAS.items()}
+        densities |= {f"{n}_models": spectra.models.get(k) for n, k in REPLICAS.items()}
         kept: dict[str, Any] = {n: d.astype(np.float32) for n, d in densities.items() if d is not None}
         np.savez_compressed(temporary, wavenumber_cm=nu, **kept)
-
-
-def infrared_columns(spectra: Spectra) -> dict[str, Array]:
-    """Columns of ir.csv; none without a dipole."""
-    if spectra.infrared is None:
-        return {}
-    return {
-        WAVENUMBER: spectra.wavenumber_cm,
-        INFRARED: spectra.infrared.mean(axis=0),
-        ERROR: standard_error(spectra.infrared),
-    }
-
-
-def raman_columns(spectra: Spectra) -> dict[str, Array]:
-    """Columns of raman.csv, each with its error: parts of the activity, then signals; none without α."""
-    if spectra.isotropic is None or spectra.anisotropic is None:
-        return {}
-    parts = spectra.isotropic, spectra.anisotropic
-    light = spectra.temperature_K, spectra.settings.laser_nm
-    densities = {
-        f"isotropic_{ACTIVITY_COLUMN}": parts[0],
-        f"anisotropic_{ACTIVITY_COLUMN}": parts[1],
-        f"activity_{ACTIVITY_COLUMN}": parts[0] + parts[1],
-    }
-    for name, weights in GEOMETRIES.items():
-        signal = stokes_cross_section(spectra.wavenumber_cm, *parts, *light, *weights)
-        densities[f"{name}_{SIGNAL_COLUMN}"] = signal
-    densities[f"{PHOTONS}_{SIGNAL_COLUMN}"] = stokes_cross_section(
-        spectra.wavenumber_cm, *parts, *light, *GEOMETRIES[UNPOLARISED], photons=True
-    )
-    columns = {WAVENUMBER: spectra.wavenumber_cm}
-    for name, density in densities.items():
-        columns |= {name: density.mean(axis=0), error_column(name): standard_error(density)}
-    return columns
-
-
-def error_column(name: str) -> str:
-    """Heading of the standard error beside a column: `activity_A4...` -> `activity_standard_error`."""
-    return next(name.removesuffix(unit) for unit in (ACTIVITY_COLUMN, SIGNAL_COLUMN)
-                if name.endswith(unit)) + ERROR  # fmt: skip
 
 
 def band_rows(spectra: Spectra) -> list[list[Any]]:
@@ -121,19 +96,46 @@ def band_rows(spectra: Spectra) -> list[list[Any]]:
     rows: list[list[Any]] = []
     if spectra.infrared is not None:
         unit = INFRARED_UNIT.partition(" per ")[0]
-        rows += table_rows("ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared)
+        models = [spectra.models["infrared"]] if spectra.models else []
+        rows += table_rows(
+            "ir", unit, spectra.wavenumber_cm, spectra.infrared, spectra.eckart_infrared, models=models
+        )
     if spectra.isotropic is not None and spectra.anisotropic is not None:
         parts, turned = (spectra.isotropic, spectra.anisotropic), spectra.eckart_anisotropic
         eckart = None if turned is None else parts[0] + turned
         unit = ACTIVITY_UNIT.partition(" per ")[0]
-        rows += table_rows("raman", unit, spectra.wavenumber_cm, parts[0] + parts[1], eckart, parts)
-    grid = spectra.power_wavenumber_cm
-    if grid is None or not spectra.motions:
-        return [[*row, "", ""] for row in rows]
+        models = [spectra.models[part] for part in ("isotropic", "anisotropic") if spectra.models]
+        density = parts[0] + parts[1]
+        rows += table_rows("raman", unit, spectra.wavenumber_cm, density, eckart, parts, models)
+    told = [""] * len(MOTIONS)
     where = [(float(row[1]), float(row[2])) for row in rows]  # lower and upper border
     return [
-        [*row, *assignment(grid, spectra.motions, *borders)] for row, borders in zip(rows, where, strict=True)
+        [*row, *(told if spectra.motions is None else spectra.motions.cells(*borders))]
+        for row, borders in zip(rows, where, strict=True)
     ]
+
+
+def _write_bands(path: Path, spectra: Spectra, rows: Sequence[Sequence[Any]]) -> None:
+    """The table as CSV, and as JSON with all shares of what moves."""
+    notes = {**spectra.metadata, **effort_note(spectra.metadata)}
+    numbers = [*HEADING, *(MODEL_HEADING if spectra.models else [])]
+    heading = [*numbers, *MOTIONS]
+    write_table(path, notes, heading, rows)
+    bands = []
+    for row in rows:
+        known = dict(zip(heading, row, strict=True))
+        band = {name: _jsonable(known[name]) for name in [*numbers, MOTIONS[0]]}
+        if spectra.motions is not None:
+            band |= spectra.motions.listed(known["lower_cm-1"], known["upper_cm-1"])
+        bands.append(band)
+    write_json(path.with_suffix(".json"), {"metadata": notes, "bands": bands})
+
+
+def _jsonable(value: Any) -> str | float | None:
+    """A word as it is, a number to nine digits, None for what is missing."""
+    if isinstance(value, str):
+        return value
+    return float(f"{value:.9g}") if np.isfinite(value) else None
 
 
 def _write_power(path: Path, metadata: Metadata, nu: Array, power: Array) -> None:
@@ -148,9 +150,8 @@ def _write_columns(path: Path, metadata: Metadata, columns: Mapping[str, Array])
     """The table as CSV, and the same numbers as JSON; a number missing is nan there, null here."""
     write_table(path, metadata, list(columns), np.column_stack(list(columns.values())))
     lists = {
-        name: [float(f"{value:.9g}") if np.isfinite(value) else None for value in column]
-        for name, column in columns.items()
-    }
+        name: [_jsonable(value) for value in column] for name, column in columns.items()
+    }  # fmt: skip
     text = ",\n".join(f"    {json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
     head = json.dumps(metadata, indent=2, ensure_ascii=False)
     write_text(path.with_suffix(".json"), f'{{\n"metadata": {head},\n"columns": {{\n{text}\n}}\n}}\n')

@@ -12,7 +12,15 @@ import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.spectra.series import MOTION_SHAPES, SERIES_SHAPES, Read, Sampling, Series, shape_of
+from painn_spectra.spectra.series import (
+    MOTION_SHAPES,
+    SERIES_SHAPES,
+    Minima,
+    Read,
+    Sampling,
+    Series,
+    shape_of,
+)
 
 RERUN = "run the dynamics stage again"
 BROKE = "the dynamics broke there, shorten md.timestep_fs or train the model better"
@@ -42,7 +50,7 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             }  # fmt: skip
         n_replicas, n_samples, tails = shape_of(path, {name: d.shape for name, d in datasets.items()}, RERUN)
         told = sampling or Sampling()
-        numbers = {
+        numbers: dict[str, Any] = {
             name: getattr(told, name) or _positive(file, name, path)
             for name in ("temperature_K", "integrator_timestep_fs", "sample_interval_fs")
         }
@@ -51,7 +59,7 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
             advice=BROKE, masses_amu=file.attrs.get("masses_amu"),
-            numbers=file.attrs.get("numbers"), references=_references(file, n_replicas),
+            numbers=file.attrs.get("numbers"), **_starts(file, n_replicas),
             controls=_controls(file, n_replicas, numbers["temperature_K"]),
         )  # fmt: skip
 
@@ -60,13 +68,18 @@ def _reader(data: h5py.Dataset) -> Read:
     return lambda replica, start, stop: data[replica, start:stop]
 
 
-def _references(file: h5py.File, n_replicas: int) -> np.ndarray | None:
-    """Conformer that each replica started from, (n_replicas, n_atoms, 3) | Å; None if unknown."""
+def _starts(file: h5py.File, n_replicas: int) -> dict[str, Any]:
+    """Conformer that each replica started from, and all of them with their modes, where the file tells."""
     starts = json.loads(file.attrs.get("starts", "{}"))
     conformers, replicas = starts.get("conformers"), starts.get("replicas")
     if not conformers or len(replicas or ()) != n_replicas:
-        return None
-    return np.array([conformers[i]["positions"] for i in replicas])
+        return {}
+    positions = np.array([conformer["positions"] for conformer in conformers])
+    minima = None
+    if all("modes" in conformer for conformer in conformers):
+        modes, wavenumbers = (np.array([c[name] for c in conformers]) for name in ("modes", "wavenumbers_cm"))
+        minima = Minima(positions, modes, wavenumbers, replicas)
+    return {"references": positions[replicas], "minima": minima}
 
 
 def _controls(file: h5py.File, n_replicas: int, temperature_K: float) -> tuple[np.ndarray, np.ndarray] | None:

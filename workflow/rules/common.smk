@@ -80,8 +80,9 @@ def errors(name="{molecule}"):
 
 
 def conditions(wildcards):
-    """Temperature and laser line, for captions."""
-    return {"temperature_K": entry(SETTINGS, wildcards.molecule).temperature_K, "laser_nm": SETTINGS.spectra.laser_nm}
+    """Temperature, laser line and number of models, for captions."""
+    temperature_K = entry(SETTINGS, wildcards.molecule).temperature_K
+    return {"temperature_K": temperature_K, "laser_nm": SETTINGS.spectra.laser_nm, "n_models": len(MEMBERS)}
 
 
 def dataset(wildcards):

@@ -1,0 +1,223 @@
+"""Eight numbers as one value in numba-compiled loops.
+
+The compiler cannot know that ten arrays do not overlap, and then leaves a loop over features scalar. Loading
+eight features, computing and storing them in this order says what is meant. Arrays must be C-contiguous; an
+offset counts elements from their beginning.
+"""
+
+import hashlib
+import math
+import operator
+import os
+from pathlib import Path
+from typing import Any
+
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+LANES = 8
+TAYLOR_ORDER = 12
+FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
+
+KERNELS = ("lanes", "products", "atom_kernels", "pair_kernels", "passes")
+
+
+def _cache_folder() -> Path | None:
+    """A folder for this state of the compiled files (numba looks at one file's date alone), None: no place.
+
+    NUMBA_CACHE_DIR, or painn-spectra/ in the user's cache.
+    """
+    here = Path(__file__).parent
+    state = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in KERNELS)).hexdigest()
+    try:
+        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "painn-spectra"
+        folder = Path(os.environ.get("NUMBA_CACHE_DIR") or user) / f"loops-{state[:12]}"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or one that cannot be written to
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def compiled(function: Any) -> Any:
+    """Compile at the first call, or read what an earlier process compiled."""
+    folder, others = _cache_folder(), config.CACHE_DIR
+    config.CACHE_DIR = str(folder or others)
+    try:
+        return njit(cache=folder is not None, error_model="numpy", fastmath=set(FLAGS))(function)
+    finally:
+        config.CACHE_DIR = others
+
+
+class Lanes(types.Type):
+    """numba's type of eight floats."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype = dtype
+        super().__init__(f"Lanes({dtype})")
+
+
+@register_model(Lanes)
+class LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Lanes) -> None:
+        element = ir.FloatType() if kind.dtype == types.float32 else ir.DoubleType()
+        super().__init__(manager, kind, ir.VectorType(element, LANES))
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, lanes: Any, array: Any, offset: Any) -> Any:
+    """Address of eight elements."""
+    data = context.make_array(array_type)(context, builder, array).data
+    element = builder.gep(data, [offset])
+    return builder.bitcast(element, context.get_value_type(lanes).as_pointer())
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, offset: Any) -> Any:
+    """array[offset : offset + 8], flat."""
+    lanes = Lanes(array.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, array, lanes, *arguments)
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return lanes(array, types.intp), build
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+    """array[offset : offset + 8] = value, flat."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, array, value, *arguments[:2])
+        builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), build
+
+
+def _spread(builder: Any, kind: Any, scalar: Any) -> Any:
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+
+
+@intrinsic
+def spread(typing_context: Any, scalar: Any) -> Any:
+    """The same number eight times."""
+    lanes = Lanes(scalar)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _spread(builder, context.get_value_type(lanes), arguments[0])
+
+    return lanes(scalar), build
+
+
+@intrinsic
+def total(typing_context: Any, value: Any) -> Any:
+    """Sum of the eight numbers."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        parts = [builder.extract_element(arguments[0], ir.IntType(32)(k)) for k in range(LANES)]
+        while len(parts) > 1:
+            parts = [builder.fadd(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
+    return value.dtype(value), build
+
+
+@intrinsic
+def pick(typing_context: Any, array: Any, offset: Any) -> Any:
+    """array[offset], flat, eight times."""
+    lanes = Lanes(array.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        scalar = builder.load(builder.gep(data, [arguments[1]]))
+        return _spread(builder, context.get_value_type(lanes), scalar)
+
+    return lanes(array, types.intp), build
+
+
+def _call(builder: Any, name: str, value: Any, bits: int) -> Any:
+    """One of LLVM's functions of eight numbers."""
+    function_type = ir.FunctionType(value.type, [value.type])
+    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f{bits}")
+    return builder.call(function, [value])
+
+
+@intrinsic
+def square_root(typing_context: Any, value: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _call(builder, "sqrt", arguments[0], value.dtype.bitwidth)
+
+    return value(value), build
+
+
+@intrinsic
+def exponential(typing_context: Any, value: Any) -> Any:
+    """e^x for |x| ≤ 87, beyond that e^±87: 2^n times the Taylor series of 2^f, |f| ≤ ½, to 2e-16."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, bits = context.get_value_type(value), value.dtype.bitwidth
+
+        def number(x: float) -> Any:
+            return ir.Constant(kind, [x] * LANES)
+
+        x = arguments[0]
+        for bound, outside in ((87.0, ">"), (-87.0, "<")):
+            x = builder.select(builder.fcmp_ordered(outside, x, number(bound)), number(bound), x)
+        x = builder.fmul(x, number(1 / math.log(2)))
+        whole = _call(builder, "rint", x, bits)
+        part = builder.fmul(builder.fsub(x, whole), number(math.log(2)))
+        series = number(1 / math.factorial(TAYLOR_ORDER))
+        for order in reversed(range(TAYLOR_ORDER)):
+            product = builder.fmul(series, part, flags=FLAGS)
+            series = builder.fadd(product, number(1 / math.factorial(order)), flags=FLAGS)
+        mantissa, bias = {32: (23, 127), 64: (52, 1023)}[bits]
+        integers = ir.VectorType(ir.IntType(bits), LANES)
+        exponent = builder.add(builder.fptosi(whole, integers), ir.Constant(integers, [bias] * LANES))
+        power = builder.bitcast(builder.shl(exponent, ir.Constant(integers, [mantissa] * LANES)), kind)
+        return builder.fmul(series, power)
+
+    return value(value), build
+
+
+def _operation(symbol: Any, instruction: str) -> None:
+    """a ∘ b of two values of eight numbers."""
+
+    @intrinsic
+    def apply(typing_context: Any, a: Any, b: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return getattr(builder, instruction)(*arguments, flags=FLAGS)
+
+        return a(a, b), build
+
+    @overload(symbol)
+    def choose(a, b):  # numba compares signatures: no annotations here
+        if isinstance(a, Lanes) and a == b:
+            return lambda a, b: apply(a, b)
+        return None
+
+
+_operation(operator.add, "fadd")
+_operation(operator.sub, "fsub")
+_operation(operator.mul, "fmul")
+_operation(operator.truediv, "fdiv")
+
+
+@compiled
+def add(array, offset, value):
+    """array[offset : offset + 8] += value, flat."""
+    store(array, offset, load(array, offset) + value)
+
+
+@compiled
+def subtract(array, offset, value):
+    """array[offset : offset + 8] -= value, flat."""
+    store(array, offset, load(array, offset) - value)
+
+
+@compiled
+def vector(array, offset, n_features):
+    """The three components of eight features, of an array (..., 3, F)."""
+    return load(array, offset), load(array, offset + n_features), load(array, offset + 2 * n_features)
