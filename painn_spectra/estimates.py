@@ -10,6 +10,7 @@ import torch
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 from numpy.typing import NDArray
+from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.config import Config, DynamicsSettings
@@ -18,6 +19,7 @@ from painn_spectra.loss import STEPS_WORTH_COMPILING, Loss, to_batch
 from painn_spectra.md.block import lengths
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
+from painn_spectra.md.workers import for_dynamics
 from painn_spectra.model.normalise import set_offsets
 from painn_spectra.plan import BLOCK_REPLICAS
 from painn_spectra.reference import xtb
@@ -49,8 +51,14 @@ def core_hours(
         {name: np.repeat(value[None], BLOCK_REPLICAS, axis=0) for name, value in labels.items()},
         np.full(BLOCK_REPLICAS, "trial"),
     )
-    step_s, training_s, model_s = 0.0, training_step_s(config, frames), dynamics_step_s(config, frames)
-    xtb_label_s = 0.0
+    training_s = training_step_s(config, frames)
+    potential = new_potential(config.model, molecule.charge, 0)
+    set_offsets(potential, frames.numbers, frames.labels)
+    potential.float().eval()
+    sampling_s, dynamics_s = (
+        dynamics_step_s(model, md, frames) for model in (potential, for_dynamics(potential))
+    )
+    step_s = xtb_label_s = 0.0
     if xtb.available():
         state = (molecule.charge, molecule.multiplicity)
         step_s = xtb_step_s(numbers, positions[0], *state)
@@ -78,8 +86,8 @@ def core_hours(
             members * training_seconds(epochs, n_frames, train.batch_size, training_s)
             for epochs, n_frames, members in trainings
         ),
-        "sampling with the model": model_steps * model_s,
-        "dynamics": n_blocks * lengths(md).total_steps * model_s,
+        "sampling with the model": model_steps * sampling_s,
+        "dynamics": n_blocks * lengths(md).total_steps * dynamics_s,
     }
     return {stage: value / 3600 for stage, value in seconds.items()}
 
@@ -141,12 +149,8 @@ def training_step_s(config: Config, frames: Frames) -> float:
     return timed(step) * config.train.batch_size / BLOCK_REPLICAS
 
 
-def dynamics_step_s(config: Config, frames: Frames) -> float:
+def dynamics_step_s(potential: nn.Module, settings: DynamicsSettings, frames: Frames) -> float:
     """Seconds of one step of a block of replicas, dipole and polarizability as often as recorded."""
-    settings: DynamicsSettings = config.md
-    potential = new_potential(config.model, config.molecules[0].charge, 0)
-    set_offsets(potential, frames.numbers, frames.labels)
-    potential.float().eval()
     numbers, positions = torch.as_tensor(frames.numbers), torch.as_tensor(frames.positions)
     zero = torch.zeros_like(positions)
     masses = torch.ones(numbers.shape[1], 1, dtype=torch.float64)
