@@ -1,6 +1,7 @@
 # make spectra: install what is missing, run the workflow, tell what came out.  make test, make lint.
 # make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on;
 # make validate-variance_reduction ARGS=path/to/trajectory.h5 takes another run than ethanol's in results/.
+# make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -35,6 +36,16 @@ direct-dynamics: $(STAMP) # hours; goes on where it stopped
 	$(BIN)/python -m benchmarks.validation.direct_dynamics reference --batches $(BATCHES)
 	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 0 --batches 7
 	$(BIN)/python -m benchmarks.validation.direct_dynamics model --member 1 --batches 7
+
+PEER := .peers/schnetpack
+peer-speed: $(STAMP) $(PEER)/.installed
+	$(BIN)/python -m benchmarks.peer_speed
+	$(BIN)/python -m benchmarks.peer_speed --only training --compiled
+
+$(PEER)/.installed:
+	python3 -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet schnetpack==2.1.1 torch==2.4.1
+	@touch $@
 
 mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
 	$(BIN)/python tests/mutations.py

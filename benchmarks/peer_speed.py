@@ -112,6 +112,9 @@ def contestants(
             found[f"ethanol, {n} replicas, μ and α every {interval}"] = (
                 Dynamics(potential, ethanol, n, interval), ("md", "ethanol", N_FEATURES, n, interval), n
             )  # fmt: skip
+    found["ethanol, 16 replicas, every 4, torch model"] = (
+        Dynamics(potential, ethanol, 16, 4, engine=False), ("md", "ethanol", N_FEATURES, 16, 4), 16
+    )  # fmt: skip
     found["ethanol, ASE + our calculator, every 4"] = (
         WithAse(fresh(N_FEATURES, ethanol), ethanol, 4), ("md", "ethanol", N_FEATURES, 1, 4), 1
     )  # fmt: skip

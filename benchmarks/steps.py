@@ -49,13 +49,15 @@ class Contestant(Protocol):
 class Dynamics:
     """Velocity Verlet of all replicas at once, dipole and polarizability at every `interval`-th step."""
 
-    def __init__(self, potential: Potential, frames: Frames, n_replicas: int, interval: int) -> None:
+    def __init__(
+        self, potential: Potential, frames: Frames, n_replicas: int, interval: int, engine: bool = True
+    ) -> None:
         chosen = np.arange(n_replicas) % len(frames)
         numbers = torch.as_tensor(frames.numbers[chosen])
         positions = torch.as_tensor(frames.positions[chosen])
         masses = torch.as_tensor(atomic_masses[frames.numbers[0]])[:, None]
         zero = torch.zeros_like(positions)
-        self.interval, self.potential = interval, for_dynamics(potential)
+        self.interval, self.potential = interval, for_dynamics(potential) if engine else potential
         self.state = State(tuple(range(n_replicas)), numbers, masses, positions, zero, zero, zero[:, 0, 0])
         evaluate(self.state, self.potential)
 

@@ -37,16 +37,20 @@ class Engine(nn.Module):
         self.charge, self.metadata = potential.charge, potential.metadata
         self.weights = pack_weights(potential)
         self.dtype = potential.painn.embedding.weight.dtype
-        self.energy_bias = float(potential.energy_head.net[2].bias.detach())
         self.buffers: dict[int, Buffers] = {}
         self.elements = torch.zeros(0, dtype=torch.int64)
+        self.numbers = self.elements  # of the last call
+        self.energy_scale_eV = float(potential.energy_scale_eV)
+        self.energy_offset_eV = 0.0  # of the molecule
 
     def forward(
         self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...] = keys.PROPERTIES
     ) -> dict[str, Tensor]:
         """As `Potential.forward`, but every row of numbers (b, n) is the same molecule, without padding."""
-        if not torch.equal(numbers[0], self.elements):
-            self.take_molecule(numbers[0])
+        if numbers is not self.numbers:  # the dynamics passes the same tensor every step
+            if not torch.equal(numbers[0], self.elements):
+                self.take_molecule(numbers[0])
+            self.numbers = numbers
         size = max(1, BLOCK_ATOMS // numbers.shape[1])
         if len(positions) <= size:
             return self.block(numbers, positions, properties)
@@ -61,7 +65,7 @@ class Engine(nn.Module):
         began = time.monotonic()
         self(torch.ones(1, 2, dtype=torch.int64), torch.eye(2, 3)[None], (keys.ENERGY, keys.FORCES))
         seconds = time.monotonic() - began
-        if backward_pass.stats.cache_misses:
+        if backward_pass.stats.cache_misses and seconds > 2:
             kept = f", kept in {backward_pass.stats.cache_path}" if backward_pass.stats.cache_path else ""
             print(f"loops of the dynamics compiled in {seconds:.0f} s{kept}", file=sys.stderr)
 
@@ -74,6 +78,8 @@ class Engine(nn.Module):
             first_s = painn.embedding(elements - 1)  # (n, F)
             self.first_phi = painn.messages[0].phi(first_s)  # type: ignore[operator, union-attr]  # (n, 3F)
         self.first_s = first_s.numpy()
+        constant = self.energy_scale_eV * float(self.potential.energy_head.net[2].bias.detach())
+        self.energy_offset_eV = float((self.potential.energy_offset_eV[elements] + constant).sum())
 
     def pairs(self, positions: np.ndarray) -> tuple[Buffers, int]:
         """Buffers for these replicas, with the pairs inside the cutoff filled in, and the number of pairs."""
@@ -91,25 +97,25 @@ class Engine(nn.Module):
 
     def block(self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...]) -> dict[str, Tensor]:
         """Results for a few replicas."""
-        potential, (b, n) = self.potential, numbers.shape
+        b, n = numbers.shape
         r = positions.detach().double().numpy()
         space, n_pairs = self.pairs(r)
         space.s.reshape(b, n, -1)[:] = self.first_s
         electric = bool(ELECTRIC & set(properties))
         forward_pass(self.weights, space, n_pairs, electric)
         not_a_number = 0 * r  # such atoms have no pair in the list: without this they would pass unseen
-        scale = float(potential.energy_scale_eV)
+        scale = self.energy_scale_eV
         out: dict[str, Tensor] = {}
         if keys.ENERGY in properties:
-            net = (space.net_energy.reshape(b, n) + self.energy_bias).sum(1) + not_a_number.sum((1, 2))
-            out[keys.ENERGY] = potential.energy_offset_eV[numbers].sum(1) + torch.from_numpy(scale * net)
+            net = space.net_energy.reshape(b, n).sum(1) + not_a_number.sum((1, 2))
+            out[keys.ENERGY] = torch.from_numpy(self.energy_offset_eV + scale * net)
         if keys.FORCES in properties:
             backward_pass(self.weights, space, n_pairs, electric)
             forces = not_a_number - scale * space.gradient.reshape(b, n, 3)
-            out[keys.FORCES] = torch.from_numpy(forces).to(self.dtype)
+            out[keys.FORCES] = torch.from_numpy(forces.astype(space.s.dtype))
         if electric:
             s, v = torch.from_numpy(space.s).view(b, n, -1), torch.from_numpy(space.v[-1]).view(b, n, 3, -1)
             real = torch.ones(b, n, dtype=self.dtype)
             with torch.no_grad():
-                out |= potential.electric(numbers, positions.to(self.dtype), s, v, real, properties)
+                out |= self.potential.electric(numbers, positions.to(self.dtype), s, v, real, properties)
         return out
