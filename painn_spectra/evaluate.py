@@ -34,7 +34,7 @@ def evaluate_stage(
     predictions = [predict(load_model(path), test, path) for path in models]
     for path, predicted in zip(members, predictions, strict=True):
         write_text(path, _csv(error_rows(predicted, test, train)))
-    mean = _mean(predictions)
+    mean = mean_over(predictions)
     rows = error_rows(mean, test, train)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
     figures.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
 
 def mean_prediction(models: Sequence[Path], frames: Frames) -> dict[str, np.ndarray]:
     """Properties of all frames, averaged over the ensemble `models`."""
-    return _mean([predict(load_model(path), frames, path) for path in models])
+    return mean_over([predict(load_model(path), frames, path) for path in models])
 
 
 def predict(
@@ -120,7 +120,8 @@ def _shown(values: dict[str, np.ndarray], frames: Frames, name: str) -> np.ndarr
     return one.ravel() * keys.SHOWN_UNITS[name][1]
 
 
-def _mean(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def mean_over(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Prediction of an ensemble from those of its members."""
     return {name: np.mean([one[name] for one in predictions], axis=0) for name in keys.PROPERTIES}
 
 

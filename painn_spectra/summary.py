@@ -18,6 +18,10 @@ COMPARISON_COLUMNS = (
     "spectrum", "assignment", "published_cm-1", "computed_cm-1", "published_area", "computed_area",
     "computed_area_standard_error", "computed_area_model_standard_deviation", "area_unit",
 )  # fmt: skip
+SCORE_COLUMNS = (
+    "spectrum", "computed", "scale_factor", "cosine", "cosine_standard_error", "information_similarity",
+    "position_error_cm", "matched_bands", "measured_bands", "area_ratio", "area_error",
+)  # fmt: skip
 
 
 def summarise(results: Path) -> str:
@@ -52,11 +56,12 @@ def dynamics_folders(molecule: Path) -> list[Path]:
 
 
 def similarity(comparison: Path) -> str:
-    """What comparison.csv notes on measured curves; a line that says so where nothing was compared."""
+    """Measured curves and the scores against them; a line that says so where nothing was compared."""
     notes = {key: value for key, value in read_notes(comparison).items() if key.startswith(("ir_", "raman_"))}
     if not notes and comparison.is_file() and not read_csv(comparison):
         return "no experiment given"
-    return text_table(pairs(notes))
+    scores = columns(read_csv(comparison.with_name("similarity.csv")), SCORE_COLUMNS)
+    return "\n".join(filter(None, [text_table(pairs(notes)), text_table(scores)]))
 
 
 def effort(bands: Path) -> dict[str, str]:

@@ -32,7 +32,8 @@ def results(tmp_path):
         "classical/bands.csv": "# unit: km/mol\nspectrum,peak_cm-1,area,assignment\nir,1051.5,16.0,C–O\n",
         "classical/ir.csv": "# temperature_K: 310\nwavenumber_cm-1\n100\n",
         "classical/raman.csv": "# temperature_K: 310\n# laser_nm: 633\nwavenumber_cm-1\n100\n",
-        "classical/comparison.csv": "# ir_cosine: 0.920 +- 0.010\nspectrum,published_cm-1\nir,1059\n",
+        "classical/comparison.csv": "# ir_measured: water (gas)\nspectrum,published_cm-1\nir,1059\n",
+        "classical/similarity.csv": "# protocol: as written\nspectrum,computed,cosine\nir,dynamics,0.92\n",
         "figures/classical/ir.svg": "<svg/>",
         "figures/classical/raman.svg": "<svg/>",
         "benchmarks/train_member-0.tsv": "s\th:m:s\tmax_rss\n61.5\t0:01:01\t300\n",
@@ -90,7 +91,8 @@ def test_summary_tells_the_whole(results, capsys):
         "299.0 ± 2.5",
         "0.001, worst 0.02",
         "1052",
-        "0.920 +- 0.010",
+        "water (gas)",
+        "cosine",
         "1059",
     )
     for word in (*words, "total", "100"):

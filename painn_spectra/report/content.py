@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from painn_spectra.download import is_address, local_copy
 from painn_spectra.spectra.csv_files import read_spectrum
-from painn_spectra.spectra.jcamp import read_measured
+from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.raman import FIRST_STOKES_CM
 from painn_spectra.spectra.sticks import read_tables
 from painn_spectra.tables import read_csv
@@ -55,12 +56,15 @@ def sticks_of(tables: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def measured_of(experiment: dict[str, str]) -> dict[str, Any]:
-    """Measured curves that the settings name and that are still there; saturated points are null."""
+    """Measured curves that the settings name and that are still there; saturated points are null.
+
+    One from an address was fetched when it was compared.
+    """
     found = {}
     for kind in CURVES:
-        path = Path(experiment.get(kind) or "")
-        if path.is_file():
-            curve = read_measured(path)
+        source = experiment.get(kind) or ""
+        if is_address(source) or Path(source).is_file():
+            curve = read_measured(local_copy(source))
             found[kind] = {
                 "title": curve.title,
                 "nu": compact(curve.wavenumber_cm),

@@ -130,7 +130,7 @@ def _kind(
         "quality": pairs(quality),
         "starts": quality.get("starts", []),
         "comparison": read_csv(folder / "comparison.csv"),
-        "similarity": pairs(read_notes(folder / "comparison.csv")),
+        "similarity": read_csv(folder / "similarity.csv"),
         "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
     }
 
