@@ -24,6 +24,14 @@ SPECTRA_OPTIONS = {  # of `analyze`, as in SpectraSettings: name -> help
     "rotation": "kept (default) or removed: Eckart frame, needs positions and masses",
 }
 
+METHOD_OPTIONS = {  # of `new`, as in Method: name -> help
+    "program": "pyscf (default), gpu4pyscf or gfn2-xtb",
+    "functional": "default: PBE0",
+    "basis": "default: def2-TZVP",
+    "polarizability_basis": "for the polarizability alone, e.g. def2-TZVPD",
+    "dispersion": "D3(BJ) or D4",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are InputErrors: one line each, like all others."""
@@ -38,6 +46,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number, give 1 or more")
     return number
+
+
+def new(a: Arguments) -> None:
+    from painn_spectra.new_molecule import new_molecule
+
+    method = {key: getattr(a, key) for key in METHOD_OPTIONS if getattr(a, key) is not None}
+    new_molecule(a.structure, a.out, a.name, a.charge, a.multiplicity, method, a.n_frames)
 
 
 def conformers(a: Arguments) -> None:
@@ -64,7 +79,18 @@ def sample_model(a: Arguments) -> None:
     from painn_spectra.sampling.model_batch import sample_model as run
 
     s = parse_settings(SampleModelStage, a.settings)
-    run(a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads)
+    run(
+        a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads,
+        others=a.others, spectra=a.spectra, split=a.split, record=a.record,
+    )  # fmt: skip
+
+
+def rounds(a: Arguments) -> None:
+    from painn_spectra.dataset import read_atoms
+    from painn_spectra.sampling.rounds import summarise_rounds
+
+    n_labels = len(read_atoms(a.dataset))
+    summarise_rounds(a.records, a.spectra, a.errors, n_labels, a.table, a.figures)
 
 
 def positive_real(text: str) -> float:
@@ -117,9 +143,11 @@ def pretrain(a: Arguments) -> None:
 def train(a: Arguments) -> None:
     from painn_spectra.config import parse_settings
     from painn_spectra.plan import TrainStage
-    from painn_spectra.train import train_model
+    from painn_spectra.train import take_over, train_model
 
     s = parse_settings(TrainStage, a.settings)
+    if a.same_as and take_over(a.dataset, a.model, a.metrics, *a.same_as):
+        return
     train_model(a.dataset, a.split, a.model, a.metrics, s.train, s.model, s.member, a.start_from, s.charge)
 
 
@@ -129,6 +157,24 @@ def evaluate(a: Arguments) -> None:
 
     rows = evaluate_files(a.models, a.dataset)
     print(json.dumps(rows, indent=2) if a.json else error_table(rows))
+
+
+def predict(a: Arguments) -> None:
+    from painn_spectra.predictions import predict_files
+
+    predict_files(a.models, a.frames, a.output)
+
+
+def ipi(a: Arguments) -> None:
+    from painn_spectra.ipi import run_driver
+
+    run_driver(a.model, a.structure, a.host, a.port, a.unix)
+
+
+def export(a: Arguments) -> None:
+    from painn_spectra.exporting import export_model
+
+    export_model(a.model, a.output)
 
 
 def evaluate_split(a: Arguments) -> None:
@@ -206,20 +252,19 @@ def compare(a: Arguments) -> None:
     from painn_spectra.config import Experiment, parse_settings
     from painn_spectra.spectra.compare import compare_stage
 
-    files = parse_settings(Experiment, a.settings)
-    bands, ir, raman = (Path(name) if name else None for name in (files.bands, files.ir, files.raman))
-    compare_stage(a.spectra, a.figures, a.comparison, bands, ir, raman, a.harmonic)
+    experiment = parse_settings(Experiment, a.settings)
+    compare_stage(a.spectra, a.figures, a.comparison, a.similarity, experiment, a.harmonic)
 
 
 def report(a: Arguments) -> None:
     from painn_spectra.config import parse_object
-    from painn_spectra.report import write_report
+    from painn_spectra.report.page import write_report
 
     write_report(a.results, a.report, parse_object(a.settings))
 
 
 def index(a: Arguments) -> None:
-    from painn_spectra.report import write_index
+    from painn_spectra.report.page import write_index
 
     write_index(a.reports, a.index)
 
@@ -228,6 +273,12 @@ def summary(a: Arguments) -> None:
     from painn_spectra.summary import summarise
 
     print(summarise(a.results))
+
+
+def status(a: Arguments) -> None:
+    from painn_spectra.status import status as told
+
+    print(told(a.results, not a.no_plot))
 
 
 def schema(a: Arguments) -> None:
@@ -266,12 +317,34 @@ def parser() -> Parser:
         "--bond", nargs=4, type=int, action="append", metavar="ATOM",
         help="dihedral by atom indices from 0, repeatable; default: one about every rotatable bond",
     )  # fmt: skip
+    fresh = add(new, "a config for a molecule, after a timed trial label", settings=False)
+    fresh.add_argument("structure", metavar="STRUCTURE", help="SMILES, xyz file or ASE name")
+    fresh.add_argument("--name", help="default: the formula")
+    fresh.add_argument("--out", type=Path, metavar="YAML", help="default: config/NAME.yaml")
+    fresh.add_argument("--charge", type=int, help="default: that of the SMILES, or 0")
+    fresh.add_argument("--multiplicity", type=positive, metavar="2S+1", help="default: 1")
+    fresh.add_argument("--n-frames", type=positive, metavar="N", help="labels of the first set, default: 500")
+    for name, help_text in METHOD_OPTIONS.items():
+        fresh.add_argument(
+            f"--{name.replace('_', '-')}", metavar=name.rpartition("_")[2].upper(), help=help_text
+        )
     add(conformers, "minima of the molecule that a structure names", "output")
     help_text = "minima and harmonic spectra of the labels' method"
     reference = add(harmonic_reference, help_text, "conformers", "table")
     reference.add_argument(
         "--polarizability-anew", action="store_true", help="of the conformers in an .npz file, nothing else"
     )
+    batch = add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries")
+    batch.add_argument("--others", nargs="*", type=Path, default=[], metavar="MODEL", help="ensemble members")
+    batch.add_argument(
+        "--spectra", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic, of the models so far"
+    )
+    batch.add_argument("--split", type=Path, help="for errors on the held-out frames")
+    batch.add_argument("--record", type=Path, metavar="JSON", help="what is known of the model")
+    help_text = "errors and changes of the spectrum, round by round"
+    rows = add(rounds, help_text, "dataset", "errors", "table", "figures", settings=False)
+    rows.add_argument("--records", nargs="+", type=Path, required=True, metavar="JSON")
+    rows.add_argument("--spectra", nargs="+", type=Path, required=True, metavar="CSV")
     moving = add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report")
     moving.add_argument(
         "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
@@ -281,7 +354,7 @@ def parser() -> Parser:
         turning,
         labelling,
         add(sample, "geometries to label: GFN2-xTB dynamics, normal modes", "conformers", "geometries"),
-        add(sample_model, "geometries from a model's own dynamics", "model", "dataset", "geometries"),
+        batch,
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         moving,
     ]
@@ -293,13 +366,30 @@ def parser() -> Parser:
     help_text = "modes of the model beside the reference's"
     add(harmonic_compare, help_text, "reference", "model", "comparison", settings=False)
     add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")
-    add(train, "train one model on the labels", "dataset", "split", "model", "metrics").add_argument(
-        "--start-from", type=Path, metavar="MODEL", help="pretrained model"
+    training = add(train, "train one model on the labels", "dataset", "split", "model", "metrics")
+    training.add_argument("--start-from", type=Path, metavar="MODEL", help="pretrained model")
+    training.add_argument(
+        "--same-as",
+        nargs=2,
+        type=Path,
+        metavar=("DATASET", "MODEL"),
+        help="taken over if the data are the same",
     )
     public = add(evaluate, "errors of a model, or of several averaged, on any extxyz file", settings=False)
     public.add_argument("models", nargs="+", type=Path, metavar="MODEL")
     public.add_argument("dataset", type=Path, metavar="DATASET")
     public.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predicting = add(predict, "predictions for the structures of an extxyz file", settings=False)
+    predicting.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="several are averaged")
+    predicting.add_argument("frames", type=Path, metavar="FRAMES", help="any molecules")
+    predicting.add_argument("output", type=Path, metavar="OUTPUT", help="extxyz with model_energy, ...")
+    driver = add(ipi, "serve i-PI with a model, dipole and polarizability in the extras", settings=False)
+    driver.add_argument("model", type=Path, metavar="MODEL")
+    driver.add_argument("structure", type=Path, metavar="STRUCTURE", help="extxyz: the atoms in i-PI's order")
+    driver.add_argument("--host", default="localhost", help="where i-PI listens, default: %(default)s")
+    driver.add_argument("--port", type=positive, default=31415, metavar="N", help="default: %(default)s")
+    driver.add_argument("--unix", metavar="NAME", help="name of a UNIX socket, instead of host and port")
+    add(export, "write a model as a torch.export file", "model", "output", settings=False)
     paths = ("dataset", "split", "errors", "figures")
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
@@ -308,7 +398,8 @@ def parser() -> Parser:
     add(spectra, "IR and Raman spectra with errors", *files).add_argument(
         "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"
     )
-    comparing = add(compare, "figures, and comparison with experiment", "spectra", "figures", "comparison")
+    paths = ("spectra", "figures", "comparison", "similarity")
+    comparing = add(compare, "figures, and comparison with experiment", *paths)
     comparing.add_argument(
         "--harmonic", nargs="*", type=Path, default=[], metavar="CSV", help="harmonic sticks to draw"
     )
@@ -331,6 +422,8 @@ def parser() -> Parser:
     pages = add(index, "page that links the molecules' reports", "index", settings=False)
     pages.add_argument("reports", nargs="+", type=Path, metavar="REPORT")
     add(summary, "what a results folder holds: figures, errors, bands, seconds", "results", settings=False)
+    watching = add(status, "jobs of a long run, and the spectrum so far", "results", settings=False)
+    watching.add_argument("--no-plot", action="store_true", help="text only")
     add(schema, "write the JSON schema of config.yaml", "output", settings=False)
     return top
 

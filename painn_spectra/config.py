@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +13,11 @@ from painn_spectra.units import LIGHT_CM_FS
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Site = Annotated[str, Field(pattern=r"^[A-Z][a-z]?(-[A-Z][a-z]?)?$")]
+Isotopes = dict[
+    Annotated[Annotated[int, Field(ge=0)] | Site, Field(union_mode="left_to_right")], Positive
+]  # mass in amu by atom index, or by site: H-O is every hydrogen on oxygen
+ISOTOPE_IN_SMILES = re.compile(r"\[\d+[A-Za-z]")
 EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
 HIGHEST_BAND_CM = 4300.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it
@@ -47,13 +53,25 @@ class Method(Settings):
 
 
 class Experiment(Settings):
-    """Reference data to draw and compare with; paths are relative to the working directory."""
+    """Reference data to draw and compare with; paths are relative to the working directory.
+
+    A measured curve may also be an http(s) address: it is fetched once and kept in results/.experiment.
+    """
 
     bands: str | None = Field(
         default=None, description="CSV of published bands; default: config/molecules/<name>/bands.csv"
     )
-    ir: str | None = Field(default=None, description="measured IR: JCAMP-DX (.jdx, .dx) or CSV")
-    raman: str | None = Field(default=None, description="measured Raman: JCAMP-DX or CSV")
+    ir: str | None = Field(default=None, description="measured IR, path or address: JCAMP-DX or CSV")
+    raman: str | None = Field(default=None, description="measured Raman, path or address: JCAMP-DX or CSV")
+    fit_scale: bool = Field(
+        default=False, description="score again with wavenumbers times a factor fitted to the measured curve"
+    )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files and addresses that are given, by setting."""
+        given = {"bands": self.bands, "ir": self.ir, "raman": self.raman}
+        return {key: source for key, source in given.items() if source}
 
 
 class Molecule(Settings):
@@ -65,8 +83,9 @@ class Molecule(Settings):
     )
     charge: int = 0
     multiplicity: Count = 1
-    isotopes: dict[Annotated[int, Field(ge=0)], Positive] = Field(
-        default_factory=dict, description="mass in amu by atom index (from 0), e.g. {3: 2.014102} for an O-D"
+    isotopes: Isotopes = Field(
+        default_factory=dict,
+        description="mass in amu by atom index or site, e.g. {H-O: 2.014102}; or write [2H] in the SMILES",
     )
     temperature_K: Positive = 300.0
     method: Method = Method()
@@ -79,6 +98,20 @@ class Molecule(Settings):
     labels_from: EntryName | None = Field(default=None, description="take the data set of this entry")
     model_from: EntryName | None = Field(default=None, description="take the trained model of this entry")
     experiment: Experiment = Experiment()
+
+    @property
+    def isotopologue(self) -> Isotopes | str:
+        """Isotopes by atom or site, or the SMILES that names them."""
+        in_smiles = self.structure and ISOTOPE_IN_SMILES.search(self.structure)
+        return self.structure if in_smiles and self.structure and not self.isotopes else self.isotopes
+
+    @model_validator(mode="after")
+    def _one_source_of_isotopes(self) -> Self:
+        if self.isotopes and self.structure and ISOTOPE_IN_SMILES.search(self.structure):
+            raise ValueError(
+                f"molecules.{self.name}: isotopes and structure {self.structure} both name isotopes; keep one"
+            )
+        return self
 
 
 class SamplingSettings(Settings):
@@ -95,6 +128,9 @@ class SamplingSettings(Settings):
     modes_fraction: Annotated[float, Field(ge=0, le=1)] = 0.15
     rounds: Annotated[int, Field(ge=0)] = 1
     frames_per_round: Count = 250
+    members: Count = 1
+    until_spectrum_change: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_labels: Count | None = None
     model_temperatures_K: Annotated[list[Positive], Field(min_length=1)] = [300.0, 600.0]
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -11,9 +11,10 @@ from ase import Atoms
 from ase.io import read
 
 from painn_spectra import keys
+from painn_spectra.atom_order import in_one_order
 from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.files import atomic_path, content_hash, write_json, write_text
 from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
@@ -66,7 +67,10 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
 
 def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set."""
+    """Atomic numbers (n_atoms,) and positions (n_frames, n_atoms, 3) | Å of a labelled data set.
+
+    Atoms of every frame come in the order of the first, in which indices of isotopes count.
+    """
     frames = read_atoms(dataset)
     numbers = frames[0].numbers.astype(np.int64)
     for i, frame in enumerate(frames):
@@ -77,17 +81,7 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
             )
     if len(numbers) < 2:
         raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
-    return numbers, np.array([frame.positions for frame in frames])
-
-
-def with_isotopes(standard_masses_amu: np.ndarray, isotopes: dict[int, float]) -> np.ndarray:
-    """Masses (n_atoms,) | amu with those of `isotopes` {atom index: amu} put in."""
-    masses = standard_masses_amu.copy()
-    for atom, mass_amu in isotopes.items():
-        if not 0 <= atom < len(masses):
-            raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(masses) - 1}")
-        masses[atom] = mass_amu
-    return masses
+    return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
 
 
 def _cut_in_a_number(content: bytes) -> bool:
@@ -241,6 +235,11 @@ def gather_labels(
     """
     check_failures(failures)
     written = [path for path in labels if path.stat().st_size]
+    if not written and previous and not any(_n_frames(path) for path in failures):
+        # the rounds have ended: what follows sees the same set
+        write_text(dataset, previous[0].read_text(encoding="utf-8"))
+        write_text(split, previous[1].read_text(encoding="utf-8"))
+        return
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
     sets = [read_frames(path) for path in written]
@@ -266,6 +265,10 @@ def gather_labels(
     write_json(split, header | parts)
     counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
     print(f"{dataset}: {len(groups)} frames, {counts}")
+
+
+def _n_frames(report: Path) -> int:
+    return int(json.loads(report.read_text(encoding="utf-8"))["n_frames"])
 
 
 def check_failures(reports: Sequence[Path]) -> None:

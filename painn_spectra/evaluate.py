@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from ase.data import chemical_symbols
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames, read_split
@@ -32,7 +34,7 @@ def evaluate_stage(
     predictions = [predict(load_model(path), test, path) for path in models]
     for path, predicted in zip(members, predictions, strict=True):
         write_text(path, _csv(error_rows(predicted, test, train)))
-    mean = _mean(predictions)
+    mean = mean_over(predictions)
     rows = error_rows(mean, test, train)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
     figures.mkdir(parents=True, exist_ok=True)
@@ -48,8 +50,12 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     The baseline predicts the mean over these frames.
     """
     frames = read_frames(dataset)
-    predicted = _mean([predict(load_model(path), frames, path) for path in models])
-    return error_rows(predicted, frames, frames)
+    return error_rows(mean_prediction(models, frames), frames, frames)
+
+
+def mean_prediction(models: Sequence[Path], frames: Frames) -> dict[str, np.ndarray]:
+    """Properties of all frames, averaged over the ensemble `models`."""
+    return mean_over([predict(load_model(path), frames, path) for path in models])
 
 
 def predict(
@@ -62,9 +68,8 @@ def predict(
     known = potential.metadata.get("elements")
     unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
     if unknown:
-        raise InputError(
-            f"atomic numbers {unknown} are unknown to {source} (trained on {known}); use another model"
-        )
+        names, trained = (", ".join(chemical_symbols[z] for z in group) for group in (unknown, known or ()))
+        raise InputError(f"{names}: unknown to {source}, which was trained on {trained}; use another model")
     parts: list[dict[str, np.ndarray]] = []
     for first in range(0, len(frames), BATCH):
         numbers = torch.as_tensor(frames.numbers[first : first + BATCH])
@@ -115,7 +120,8 @@ def _shown(values: dict[str, np.ndarray], frames: Frames, name: str) -> np.ndarr
     return one.ravel() * keys.SHOWN_UNITS[name][1]
 
 
-def _mean(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def mean_over(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Prediction of an ensemble from those of its members."""
     return {name: np.mean([one[name] for one in predictions], axis=0) for name in keys.PROPERTIES}
 
 

@@ -15,13 +15,19 @@ from painn_spectra.errors import InputError
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary sibling with the same ending; rename it to `path`, or remove it on failure."""
+    """Yield a temporary sibling with the same ending; rename it to `path`, or remove it on failure.
+
+    An OSError that names no file, as of a full disk, gets the name of `path`.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}.{target.name}")
     try:
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -53,7 +53,7 @@ def check_atoms(frame: FirstFrame, labels: str, molecule: Molecule) -> None:
     """Raise InputError when isotopes, charge or multiplicity do not fit the labelled molecule."""
     n_atoms = len(frame.symbols)
     for atom in molecule.isotopes:
-        if atom >= n_atoms:
+        if isinstance(atom, int) and atom >= n_atoms:
             raise InputError(
                 f"molecules.{molecule.name}.isotopes: {labels} has no atom {atom}; "
                 f"indices run from 0 to {n_atoms - 1}"

@@ -11,11 +11,13 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.dataset import labelled_geometries, with_isotopes
+from painn_spectra.config import Isotopes
+from painn_spectra.dataset import labelled_geometries
 from painn_spectra.derivatives import STEP_A, derivatives, displaced
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, output_lock
 from painn_spectra.harmonic_reference import conformers_of, report
+from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.md.minima import predict, surface
 from painn_spectra.md.starts import find_starts
@@ -32,7 +34,7 @@ def harmonic_model(
     dataset: Path,
     output: Path,
     geometries: Path,
-    isotopes: dict[int, float] | None = None,
+    isotopes: Isotopes | str | None = None,
     temperature_K: float = 300.0,
     load: Callable[[Path, str], nn.Module] = load_model,
 ) -> None:
@@ -48,7 +50,7 @@ def harmonic_model(
         potential = load(model, "cpu").double().eval()  # differences need float64
         check_elements(potential, numbers)
         found = model_conformers(potential, numbers, frames, temperature_K)
-        masses = with_isotopes(atomic_masses[numbers], isotopes or {})
+        masses = isotopic_masses(numbers, frames[0], isotopes or {})
         notes = {"level_of_theory": f"PaiNN, model {content_hash(model)[:12]}", "step_A": f"{STEP_A:g}"}
         with atomic_path(geometries) as temporary:
             minima = zip(found.positions, found.energies_eV, strict=True)

@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.config import Method
-from painn_spectra.dataset import labelled_geometries, with_isotopes
+from painn_spectra.config import Isotopes, Method
+from painn_spectra.dataset import labelled_geometries
 from painn_spectra.derivatives import (
     STEP_A,
     Derivatives,
@@ -22,6 +21,7 @@ from painn_spectra.derivatives import (
 )
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
+from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.normal_modes import normal_modes
 from painn_spectra.reference import xtb
@@ -49,7 +49,7 @@ def harmonic_reference(
     method: Method,
     charge: int = 0,
     multiplicity: int = 1,
-    isotopes: dict[int, float] | None = None,
+    isotopes: Isotopes | str | None = None,
     temperature_K: float = 300.0,
     threads: int = 1,
     polarizability_anew: bool = False,
@@ -71,7 +71,7 @@ def harmonic_reference(
         else:
             found = compute_conformers(conformers, parts, (method, charge, multiplicity), threads)
             notes = {"level_of_theory": describe(method, multiplicity), "step_A": f"{STEP_A:g}"}
-        masses = with_isotopes(atomic_masses[found.numbers], isotopes or {})
+        masses = isotopic_masses(found.numbers, found.positions[0], isotopes or {})
         report(write_harmonic(output, found, masses, temperature_K, notes), found)
         shutil.rmtree(parts, ignore_errors=True)
 

@@ -52,11 +52,20 @@ class Slope(NamedTuple):
 
 
 def molecules(frames: "Frames") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Per kind of molecule its numbers (n_atoms,) without padding, and its frames (n,)."""
-    kinds, which = np.unique(frames.numbers, axis=0, return_inverse=True)
+    """Per kind of molecule its numbers (n_atoms,) without padding, and its frames (n,).
+
+    Frames of a kind have the same bonds: sets joined from several sources may order like atoms differently,
+    and what reacts is another molecule.
+    """
+    bonded = _distances(frames.positions) < BOND_FACTOR * _radii(frames.numbers)
+    real = frames.numbers > 0
+    bonded &= real[:, :, None] & real[:, None]
+    described = np.concatenate([frames.numbers, bonded.reshape(len(bonded), -1)], axis=1)
+    kinds, which = np.unique(described, axis=0, return_inverse=True)
     order = np.argsort(which.ravel(), kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1])
-    for numbers, index in zip(kinds, parts, strict=True):
+    for kind, index in zip(kinds, parts, strict=True):
+        numbers = kind[: frames.numbers.shape[1]]
         yield numbers[numbers > 0], index
 
 
@@ -226,9 +235,9 @@ def _distances(positions: np.ndarray) -> np.ndarray:
 
 
 def _radii(numbers: np.ndarray) -> np.ndarray:
-    """Sums of covalent radii (n_atoms, n_atoms) | Å."""
+    """Sums of covalent radii (..., n_atoms, n_atoms) | Å."""
     radii = covalent_radii[numbers]
-    return radii[:, None] + radii
+    return radii[..., :, None] + radii[..., None, :]
 
 
 def _spread(n: int, wanted: int) -> np.ndarray:

@@ -50,7 +50,7 @@ def read_structure(source: str | None, charge: int = 0, multiplicity: int = 1) -
         )
     if Path(text).is_file():
         found = _from_file(text, charge, multiplicity)
-    elif (graph := _parse_smiles(text)) is not None:
+    elif (graph := parse_smiles(text)) is not None:
         found = _from_smiles(text, graph, charge)
     elif text in g2.names:
         found = _from_positions(text, "ASE name", ase_molecule(text), charge, multiplicity)
@@ -78,7 +78,7 @@ def also_an_ase_name(structure: Structure) -> str | None:
     )
 
 
-def _parse_smiles(text: str) -> Any:
+def parse_smiles(text: str) -> Any:
     """RDKit's molecule with its hydrogens, None where the text is no SMILES."""
     with rdBase.BlockLogs():
         graph = Chem.MolFromSmiles(text) if not any(c.isspace() for c in text) else None
@@ -191,7 +191,7 @@ def _from_positions(text: str, kind: str, atoms: Atoms, charge: int, multiplicit
             f"structure = {text}: falls into {n_parts} parts that no bond joins; give one molecule, "
             "positions in Å"
         )
-    return Structure(text, kind, numbers, positions, _perceived(numbers, positions, charge, multiplicity))
+    return Structure(text, kind, numbers, positions, perceived(numbers, positions, charge, multiplicity))
 
 
 def _check_elements(text: str, numbers: NDArray[np.int64]) -> None:
@@ -199,7 +199,7 @@ def _check_elements(text: str, numbers: NDArray[np.int64]) -> None:
         raise InputError(f"structure = {text}: holds an element beyond H to Rn; GFN2-xTB knows no others")
 
 
-def _perceived(numbers: NDArray[np.int64], positions: Array, charge: int, multiplicity: int) -> Any:
+def perceived(numbers: NDArray[np.int64], positions: Array, charge: int, multiplicity: int = 1) -> Any:
     """RDKit's bond orders and stereo of a geometry, None where it finds no valence structure."""
     n = len(numbers)
     symbols = Atoms(numbers).get_chemical_symbols()

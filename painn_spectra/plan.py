@@ -16,6 +16,7 @@ from painn_spectra.config import (
     Count,
     DynamicsSettings,
     Experiment,
+    Isotopes,
     Method,
     ModelSettings,
     Molecule,
@@ -25,6 +26,7 @@ from painn_spectra.config import (
     Settings,
     TrainSettings,
 )
+from painn_spectra.download import check_address, is_address
 from painn_spectra.errors import InputError
 from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 
@@ -32,20 +34,21 @@ from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 STAGE_VERSION = {
     "conformers": 1,
     "sample": 1,
-    "sample-model": 1,
+    "sample-model": 2,
     "label": 1,
+    "rounds": 1,
     "gather": 1,
     "label-pretraining": 1,
     "pretrain": 1,
     "train": 1,
     "evaluate": 1,
-    "md": 3,
+    "md": 4,
     "harmonic-reference": 1,
-    "harmonic-model": 1,
+    "harmonic-model": 2,
     "torsions": 1,
     "spectra": 3,
-    "compare": 1,
-    "report": 1,
+    "compare": 2,
+    "report": 2,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
@@ -114,7 +117,7 @@ class DynamicsStage(Settings):
     molecule: str = "molecule"
     dynamics: str = "classical"
     temperature_K: Positive = 300.0
-    isotopes: dict[int, Positive] = Field(default_factory=dict)
+    isotopes: Isotopes | str = Field(default_factory=dict)
 
 
 class HarmonicStage(Settings):
@@ -124,7 +127,7 @@ class HarmonicStage(Settings):
     method: Method = Method()
     charge: int = 0
     multiplicity: Count = 1
-    isotopes: dict[int, Positive] = Field(default_factory=dict)
+    isotopes: Isotopes | str = Field(default_factory=dict)
     temperature_K: Positive = 300.0
 
 
@@ -205,8 +208,10 @@ def check_plan(config: Config) -> list[str]:
                 f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
                 f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
-        for key, path in molecule.experiment:
-            if path is not None and not Path(path).is_file():
+        for key, path in molecule.experiment.sources.items():
+            if key != "bands" and is_address(path):
+                check_address(path)
+            elif not Path(path).is_file():
                 raise InputError(
                     f"molecules.{molecule.name}.experiment.{key} = {path}: no such file; "
                     f"give a path from the folder that snakemake runs in, or remove the line"
@@ -275,32 +280,36 @@ def stage_settings(
                 "molecule": molecule.name,
                 "dynamics": dynamics,
                 "temperature_K": molecule.temperature_K,
-                "isotopes": molecule.isotopes,
+                "isotopes": molecule.isotopologue,
             }
         case "harmonic-model":
-            used = molecule.model_dump(include={"isotopes", "temperature_K"})
+            used = {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}
         case "harmonic-reference":
             # the level of theory is that of the labels the model learnt, whoever computed them
             level = {"method", "charge", "multiplicity"}
             used = entry(config, data_source(config, name)).model_dump(include=level)
-            used |= molecule.model_dump(include={"isotopes", "temperature_K"})
+            used |= {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}
         case "torsions":
             level = {"method", "charge", "multiplicity"}
             used = entry(config, data_source(config, name)).model_dump(include=level)
         case "spectra":
             used = config.spectra.model_dump()
         case "compare":
-            used = experiment_files(molecule).model_dump(exclude_none=True)
+            used = experiment_files(molecule).model_dump(exclude_defaults=True)
         case "report":
             used = config.model_dump(exclude={"molecules"})
             used["molecule"] = molecule.model_dump(exclude_none=True)
+            learnt = entry(config, data_source(config, name)).method  # whoever computed the labels
+            used["molecule"]["method"] = learnt.model_dump(exclude_none=True)
         case _:
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
 
 
 _FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
-_MODEL_BATCH = {"frames_per_round", "model_temperatures_K", "interval_fs", "seed"}
+_MODEL_BATCH = {
+    "frames_per_round", "model_temperatures_K", "interval_fs", "until_spectrum_change", "max_labels", "seed",
+}  # fmt: skip
 
 # what pretraining does not use: its epochs and rate are its own, its schedule is fixed
 _LABELLING = {"n_frames", "temperature_K"}

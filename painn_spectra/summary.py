@@ -18,6 +18,10 @@ COMPARISON_COLUMNS = (
     "spectrum", "assignment", "published_cm-1", "computed_cm-1", "published_area", "computed_area",
     "computed_area_standard_error", "computed_area_model_standard_deviation", "area_unit",
 )  # fmt: skip
+SCORE_COLUMNS = (
+    "spectrum", "computed", "scale_factor", "cosine", "cosine_standard_error", "information_similarity",
+    "position_error_cm", "matched_bands", "measured_bands", "area_ratio", "area_error",
+)  # fmt: skip
 
 
 def summarise(results: Path) -> str:
@@ -25,11 +29,16 @@ def summarise(results: Path) -> str:
 
     Raises InputError when there is nothing to tell.
     """
+    return "\n\n".join(_molecule(folder) for folder in molecule_folders(results))
+
+
+def molecule_folders(results: Path) -> list[Path]:
+    """Folders of molecules in a results folder; InputError where there are none."""
     folders = [folder for folder in sorted(results.glob("*")) if _is_molecule(folder)]
     if not folders:
         state = "holds no results" if results.is_dir() else "no such folder"
         raise InputError(f"{results}: {state}; run the workflow first: snakemake --cores 2")
-    return "\n\n".join(_molecule(folder) for folder in folders)
+    return folders
 
 
 def error_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -47,11 +56,12 @@ def dynamics_folders(molecule: Path) -> list[Path]:
 
 
 def similarity(comparison: Path) -> str:
-    """What comparison.csv notes on measured curves; a line that says so where nothing was compared."""
+    """Measured curves and the scores against them; a line that says so where nothing was compared."""
     notes = {key: value for key, value in read_notes(comparison).items() if key.startswith(("ir_", "raman_"))}
     if not notes and comparison.is_file() and not read_csv(comparison):
         return "no experiment given"
-    return text_table(pairs(notes))
+    scores = columns(read_csv(comparison.with_name("similarity.csv")), SCORE_COLUMNS)
+    return "\n".join(filter(None, [text_table(pairs(notes)), text_table(scores)]))
 
 
 def effort(bands: Path) -> dict[str, str]:
@@ -96,7 +106,7 @@ def _molecule(folder: Path) -> str:
     harmonic = folder / "harmonic" / "comparison.csv"
     if harmonic.is_file():
         add("Harmonic modes, model beside reference", harmonic, text_table(pairs(read_notes(harmonic))))
-    add("Seconds", folder / "benchmarks", _seconds(folder / "benchmarks"))
+    add("Seconds", folder / "benchmarks", text_table(job_seconds(folder / "benchmarks")))
     report = folder / "report.html"
     parts.append(f"Report: {report}") if report.is_file() else absent.append(str(report))
     if absent:
@@ -104,14 +114,15 @@ def _molecule(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _seconds(folder: Path) -> str:
+def job_seconds(folder: Path) -> list[dict[str, Any]]:
     """Wall time of each job's last run, from Snakemake's benchmark files, and their sum."""
-    rows = []
-    for path in sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime):
-        heads, values, *_ = [line.split("\t") for line in path.read_text().splitlines()] + [[], []]
-        measured = dict(zip(heads, values, strict=False))
-        if "s" in measured:
-            rows.append({"job": path.stem, "seconds": float(measured["s"])})
-    if not rows:
-        return ""
-    return text_table([*rows, {"job": "total", "seconds": sum(float(str(row["seconds"])) for row in rows)}])
+    files = sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime)
+    found = [(path.stem, seconds_of(path)) for path in files]
+    rows = [{"job": job, "seconds": seconds} for job, seconds in found if seconds == seconds]
+    return [*rows, {"job": "total", "seconds": sum(row["seconds"] for row in rows)}] if rows else []
+
+
+def seconds_of(measured: Path) -> float:
+    """Wall time in a benchmark file of Snakemake; NaN of an unfinished one."""
+    heads, values, *_ = [line.split("\t") for line in measured.read_text().splitlines()] + [[], []]
+    return float(dict(zip(heads, values, strict=False)).get("s", "nan"))

@@ -1,6 +1,5 @@
-"""Tables of the results folder: read from CSV or JSON, shown as text or HTML."""
+"""Tables of the results folder: read from CSV or JSON, shown as text."""
 
-import html
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -63,16 +62,6 @@ def text_table(rows: Sequence[Row]) -> str:
     widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     aligned = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
     return "\n".join("  ".join(line).rstrip() for line in aligned)
-
-
-def html_table(rows: Sequence[Row]) -> str:
-    """The same as an HTML table."""
-    if not rows:
-        return "<p>none</p>"
-    heads = list(rows[0])
-    lines = ["".join(f"<th>{html.escape(head)}</th>" for head in heads)]
-    lines += ["".join(f"<td>{html.escape(shown(row.get(head)))}</td>" for head in heads) for row in rows]
-    return "<table>" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</table>"
 
 
 def pairs(values: Row) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from ase.data import atomic_masses
 from painn_spectra.config import ModelSettings, TrainSettings
 from painn_spectra.dataset import Frames, read_frames, read_split
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash, output_lock, write_text
+from painn_spectra.files import atomic_path, content_hash, output_lock, write_text
 from painn_spectra.fitting import Task, Trainer, fit
 from painn_spectra.loss import Loss, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
@@ -62,6 +62,17 @@ def train_model(
         inputs += content_hash(start_from)
     indices = {name: np.array(index) for name, index in parts.items()}
     run(potential, frames, indices, settings, member, model, metrics, inputs, "training")
+
+
+def take_over(dataset: Path, model: Path, metrics: Path, earlier_dataset: Path, earlier_model: Path) -> bool:
+    """Copy an earlier model and its metrics where the data set is the same; whether it was done."""
+    if content_hash(dataset) != content_hash(earlier_dataset):
+        return False
+    for source, target in ((earlier_model, model), (earlier_model.with_name("metrics.jsonl"), metrics)):
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    print(f"{model}: the data set is that of {earlier_model}, which is taken over")
+    return True
 
 
 def new_potential(settings: ModelSettings, charge: int, seed: int) -> Potential:

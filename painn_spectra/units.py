@@ -17,7 +17,6 @@ LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
 
 # energies and lengths of other programs
 HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]
-KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e  # kcal/mol -> eV
 BOHR_A = si.physical_constants["Bohr radius"][0] * 1e10
 KCAL_MOL_EV = si.calorie * 1e3 / si.N_A / si.e
 KJ_MOL_EV = 1e3 / si.N_A / si.e
@@ -41,6 +40,10 @@ COVALENT_RADII_A = (
     1.50, 2.60, 2.21, 2.15, 2.06, 2.00, 1.96, 1.90, 1.87, 1.80, 1.69,
 )  # fmt: skip
 BOND_FACTOR = 1.3  # atoms closer than this many sums of covalent radii are bonded
+
+# gases
+AVOGADRO = si.N_A  # 1/mol
+GAS_J_MOL_K = si.R  # J/(mol K)
 
 # spectra
 SECOND_RADIATION_CM_K = si.h * si.c * 1e2 / si.k  # hc/k_B, 1.438777 cm·K

@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.data import atomic_masses
 from ase.optimize import BFGS
+from ase.vibrations import Infrared
 from toy_potentials import GEOMETRIES, Toy
 
 from painn_spectra import keys
 from painn_spectra.ase import PaiNNCalculator
+from painn_spectra.derivatives import STEP_A, derivatives, displaced
 from painn_spectra.errors import InputError
+from painn_spectra.md.minima import predict
 from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
+from painn_spectra.spectra.harmonic import sticks
 
 
 @pytest.fixture
@@ -70,6 +75,23 @@ def test_optimisers_work(water: Atoms) -> None:
     assert BFGS(water, logfile=None).run(fmax=1e-4, steps=100)
     geometry = np.array(GEOMETRIES["water"][1])
     assert water.get_distance(0, 1) == pytest.approx(np.linalg.norm(geometry[0] - geometry[1]), abs=1e-4)
+
+
+def test_infrared_of_ase_gives_our_sticks(water: Atoms, tmp_path: Path) -> None:
+    water.calc = calculator = PaiNNCalculator(Toy("water"))
+    assert BFGS(water, logfile=None).run(fmax=1e-6, steps=100)
+    theirs = Infrared(water, name=str(tmp_path / "ir"), delta=STEP_A)
+    theirs.run()
+    frequencies = theirs.get_frequencies().real[-3:]  # after translations and rotations
+    found = derivatives(
+        predict(calculator.potential, water.numbers, displaced(water.positions), keys.PROPERTIES)
+    )
+    ours = sticks(
+        found.hessian, found.dipole, found.polarizability, water.positions, atomic_masses[water.numbers]
+    )
+    assert frequencies == pytest.approx(ours.wavenumber_cm, rel=1e-5)
+    golden = 42.2561  # km/mol per (D/Å)²/amu
+    assert golden * theirs.intensities[-3:] == pytest.approx(ours.infrared, rel=1e-4)
 
 
 def test_unknown_element_is_one_line(model: Path) -> None:

@@ -8,13 +8,12 @@ import pytest
 from toy_trajectory import OUTPUTS, write_trajectory
 
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings
+from painn_spectra.config import Experiment, SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.plotting import draw_parity
 from painn_spectra.spectra import figures
-from painn_spectra.spectra.compare import compare_bands, compare_stage, read_bands, similarity
+from painn_spectra.spectra.compare import compare_bands, compare_stage, read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
-from painn_spectra.spectra.jcamp import MeasuredCurve
 from painn_spectra.spectra.spectrum import compute_spectra
 
 ETHANOL = Path(__file__).parents[1] / "config/molecules/ethanol/bands.csv"
@@ -32,14 +31,6 @@ def band(position, lower, upper, area="", spectrum="ir"):
     return words | {key: str(value) for key, value in numbers.items()}
 
 
-def curve(density, factor=1.0):
-    return MeasuredCurve(NU, density * factor, "absorbance", "toy")
-
-
-def score(notes, name):
-    return float(notes[name].partition(" ")[0])
-
-
 def test_bands_side_by_side():
     densities = {"ir": np.outer([8.0, 12.0], gaussian(1000)), "raman": np.outer([1.0, 1.0], gaussian(2000))}
     published = [band(990, 900, 1100, 11), band(1010, 900, 1100), band(1930, 1900, 1960, spectrum="raman"),
@@ -52,32 +43,6 @@ def test_bands_side_by_side():
     assert np.isnan(second[11]) and second[6] == 1000.0 and second[14] == "window as above"
     assert "edge" in edge[14] and edge[13] == "A^4/amu"
     assert outside[14] == "outside the computed range" and np.isnan(outside[6])
-
-
-def test_similarity_of_a_curve_with_itself_is_one_at_any_scale():
-    notes = similarity(NU, gaussian(1000)[None] + 1e-4, curve(gaussian(1000) + 1e-4, 37.0))
-    assert score(notes, "ir_cosine") == 1.0
-    assert score(notes, "ir_SIS") == 1.0
-
-
-def test_similarity_of_shifted_gaussians():
-    """Symmetric Kullback–Leibler divergence d²/σ², cosine exp(−d²/4σ²), σ² = 15² + 10² after smoothing."""
-    notes = similarity(NU, gaussian(1500)[None], curve(gaussian(1520)))
-    assert score(notes, "ir_SIS") == pytest.approx(1 / (1 + 400 / 325), abs=2e-3)
-    assert score(notes, "ir_cosine") == pytest.approx(np.exp(-400 / 4 / 325), abs=2e-3)
-
-
-def test_saturated_points_do_not_count():
-    spoiled = gaussian(1000) + gaussian(1800)
-    holes = np.where((NU > 1700) & (NU < 1900), np.nan, spoiled)
-    notes = similarity(NU, gaussian(1000)[None], curve(holes))
-    assert score(notes, "ir_cosine") > 0.99
-    assert score(similarity(NU, gaussian(1000)[None], curve(spoiled)), "ir_cosine") < 0.75
-
-
-def test_curves_that_do_not_meet():
-    far = MeasuredCurve(NU + 1990, gaussian(1000), "absorbance", "far")
-    assert "overlap over" in similarity(NU, gaussian(1000)[None], far)["ir_similarity"]
 
 
 def test_shipped_ethanol_table():
@@ -113,25 +78,53 @@ def spectra(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("with_experiment", [True, False])
-def test_stage(spectra, tmp_path, with_experiment):
-    measured = tmp_path / "measured.csv"
-    measured.write_text("".join(f"{x},{y:.6f}\n" for x, y in zip(NU, gaussian(1490), strict=True)))
-    extra = (ETHANOL, measured, measured) if with_experiment else (None, None, None)
-    compare_stage(spectra, tmp_path / "figures", tmp_path / "comparison.csv", *extra)
-    metadata, rows = read_table(tmp_path / "comparison.csv")
-    assert metadata["molecule"] == "toy"
-    assert ("ir_SIS" in metadata) == with_experiment
-    assert len(rows) == (len(read_bands(ETHANOL)) if with_experiment else 0)
+def compare(spectra, folder, **experiment):
+    """The stage's two tables."""
+    files = (folder / "figures", folder / "comparison.csv", folder / "similarity.csv")
+    compare_stage(spectra, *files, Experiment(**experiment))
+    return [read_table(path) for path in files[1:]]
+
+
+def test_stage(spectra, tmp_path):
+    measured, scattered = tmp_path / "measured.csv", tmp_path / "raman.csv"
+    rows = "".join(f"{x},{y:.6f}\n" for x, y in zip(NU, gaussian(1490), strict=True))
+    measured.write_text("# state: gas\n# resolution: 4\nwavenumber,absorbance\n" + rows)
+    scattered.write_text("Laser Wavelength,785\n\nWavenumber,Processed\n" + rows)
+    experiment = {"bands": str(ETHANOL), "ir": str(measured), "raman": str(scattered), "fit_scale": True}
+    (notes, bands), (about, scores) = compare(spectra, tmp_path, **experiment)
+    assert notes["molecule"] == about["molecule"] == "toy"
+    assert notes["ir_measured"] == "measured (gas, resolution 4 cm-1)"
+    assert notes["raman_measured"] == "raman (laser 785 nm)"
+    assert len(bands) == len(read_bands(ETHANOL))
+    assert [row["spectrum"] for row in scores] == ["ir", "ir", "raman", "raman"]
+    assert [float(row["scale_factor"]) == 1 for row in scores] == [True, False, True, False]
+    for plain, fitted in (scores[:2], scores[2:]):
+        assert float(fitted["cosine"]) >= float(plain["cosine"]) > 0
+        assert float(plain["cosine_standard_error"]) > 0 and plain["area_ratio"] == "nan"
     files = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert files == ["ir.png", "ir.svg", "raman.png", "raman.svg"]
 
 
+def test_stage_without_experiment(spectra, tmp_path):
+    (notes, bands), (_, scores) = compare(spectra, tmp_path)
+    assert not bands and not scores and not any(key.startswith("ir_") for key in notes)
+
+
+def test_another_range_is_refused_before_anything_is_written(spectra, tmp_path):
+    far = tmp_path / "far.csv"
+    far.write_text("wavenumber,absorbance\n" + "".join(f"{5000 + i},1\n" for i in range(500)))
+    with pytest.raises(
+        InputError, match=r"far: measured from 5000 to 5499 cm-1, computed from .* too little"
+    ):
+        compare(spectra, tmp_path / "new", ir=str(far))
+    assert not (tmp_path / "new").exists()
+
+
 def test_figures_come_out_the_same_twice(spectra, tmp_path):
     for folder in ("a", "b"):
-        compare_stage(spectra, tmp_path / folder, tmp_path / "c.csv", ETHANOL, None, None)
+        compare(spectra, tmp_path / folder, bands=str(ETHANOL))
     for name in ("ir.svg", "raman.svg", "ir.png"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a/figures" / name).read_bytes() == (tmp_path / "b/figures" / name).read_bytes()
 
 
 @pytest.fixture
@@ -144,7 +137,7 @@ def drawn(monkeypatch):
 
 def test_raman_figure_draws_the_raman_spectrum(spectra, tmp_path, drawn):
     """The published harmonic Raman trace of ethanol is the infrared one drawn twice."""
-    compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", None, None, None)
+    compare(spectra, tmp_path)
     infrared, raman = drawn
     ir, table = (read_spectrum(spectra / f"{kind}.csv")[1] for kind in ("ir", "raman"))
     np.testing.assert_array_equal(infrared.axes[0].lines[0].get_ydata(), ir["ir_km_mol-1_per_cm-1"])
@@ -160,7 +153,7 @@ def test_phase_of_published_bands_stands_in_the_legend(spectra, tmp_path, drawn)
     """A liquid's bands beside a computed gas are called a liquid's."""
     table = tmp_path / "bands.csv"
     table.write_text(HEAD + "raman,liquid,1490,1400,1600,,a,b\nir,gas,1500,1400,1600,,a,b\n")
-    compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", table, None, None)
+    compare(spectra, tmp_path, bands=str(table))
     legends = [[axis.get_legend() for axis in figure.axes if axis.get_legend()] for figure in drawn]
     words = [[text.get_text() for legend in row for text in legend.get_texts()] for row in legends]
     assert "published maxima (gas)" in words[0]
@@ -178,13 +171,12 @@ def test_models_have_a_band_and_a_column_of_their_own(spectra, tmp_path, drawn):
     compute_spectra(tmp_path / "trajectory.h5", *files, SpectraSettings(fwhm_cm=20.0), [other])
     table = tmp_path / "bands.csv"
     table.write_text(HEAD + "raman,liquid,1490,1400,1600,,a,b\nir,gas,1500,1400,1600,,a,b\n")
-    compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", table, None, None)
+    (notes, rows), _ = compare(spectra, tmp_path, bands=str(table))
     for axis in (drawn[0].axes[0], *drawn[1].axes[:2]):
         words = [text.get_text() for text in axis.get_legend().get_texts()]
         assert {"± 1 standard error", "± 1 s.d. of models"} <= set(words)
         hatched = [band for band in axis.collections if band.get_hatch()]
         assert len(hatched) == 1 and len(axis.collections) == 2
-    notes, rows = read_table(tmp_path / "c.csv")
     assert "standard deviation of one of 2" in notes["model_error"]
     bands = {row["spectrum"]: row for row in read_table(spectra / "bands.csv")[1]}
     for row in rows:
@@ -199,7 +191,7 @@ def state_of(path):
 def test_damaged_replicas(spectra, tmp_path):
     (spectra / "replicas.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"replicas\.npz: cannot be read"):
-        compare_stage(spectra, tmp_path / "f", tmp_path / "c.csv", None, None, None)
+        compare(spectra, tmp_path)
 
 
 def test_parity_plot(tmp_path):

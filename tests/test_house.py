@@ -22,6 +22,10 @@ STAGES = (
     "spectra",
     "report",
     "summary",
+    "status",
+    "predictions",
+    "ipi",
+    "exporting",
     "model",
     "reference",
 )

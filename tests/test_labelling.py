@@ -1,6 +1,8 @@
 """The stage label: chunks, the store that loses nothing, frames left out, killed workers."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -170,6 +172,15 @@ def test_wrong_settings_are_one_line_before_any_work(geometries, change, words):
     assert not (geometries.parent / "store").exists()
 
 
+def label_command(geometries: Path, folder: Path, chunk_frames: int = 25) -> list[str]:
+    """`painn-spectra label` of the first chunk, store and results under `folder`."""
+    files = [geometries, folder / "labels.extxyz", folder / "labels.json"]
+    settings = json.dumps({"method": {"program": "gfn2-xtb"}, "chunk_frames": chunk_frames})
+    code = "from painn_spectra.cli import entry; entry()"
+    words = [sys.executable, "-c", code, "label", "--settings", settings, "--store", folder / "store", *files]
+    return [str(word) for word in words]
+
+
 def test_a_killed_worker_loses_no_label(geometries):
     """kill -9 in the middle, then the same command: finished labels are kept, the result is whole."""
     many = [atoms for atoms in read_atoms(geometries) for _ in range(15)]
@@ -177,12 +188,8 @@ def test_a_killed_worker_loses_no_label(geometries):
     for atoms in many:
         atoms.positions += rng.normal(scale=0.01, size=(3, 3))
     write(geometries, many, format="extxyz")
-    store, output = geometries.parent / "store", geometries.parent / "killed.extxyz"
-    code = "from painn_spectra.cli import entry; entry()"
-    settings = json.dumps({"method": {"program": "gfn2-xtb"}, "chunk_frames": 150})
-    files = [geometries, output, output.with_suffix(".json")]
-    words = [sys.executable, "-c", code, "label", "--settings", settings, "--store", store, *files]
-    command = [str(word) for word in words]
+    store, output = geometries.parent / "store", geometries.parent / "labels.extxyz"
+    command = label_command(geometries, geometries.parent, chunk_frames=150)
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 60
     while len(list(store.rglob("[!.]*.extxyz"))) < 5 and time.monotonic() < limit:
@@ -196,6 +203,61 @@ def test_a_killed_worker_loses_no_label(geometries):
     assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
     assert len(read_atoms(output)) == 150
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_a_full_disk_loses_no_label(geometries, tmp_path):
+    """A file system of 40 KiB, where two or three of ten labels fit; then one with room for all."""
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    disk.mkdir()
+    command = label_command(geometries, disk)
+    script = 'mount -t tmpfs -o size=40k none "$0" || exit 99; "$@"; code=$?; cp -a "$0" "$KEPT"; exit $code'
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(disk)]
+    try:
+        done = subprocess.run(
+            [*words, *command], env={**os.environ, "KEPT": str(kept)}, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        pytest.skip("no unshare here: it takes Linux to mount a small disk without being root")
+    if done.returncode == 99 or done.stderr.startswith("unshare:"):
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 2
+    complaint = done.stderr.splitlines()[-1]
+    assert complaint.startswith(f"painn-spectra: error: {disk}/") and "No space left on device" in complaint
+    assert "Traceback" not in done.stderr
+    whole = {path: path.stat().st_mtime_ns for path in (kept / "store").rglob("[!.]*.extxyz")}
+    assert 1 <= len(whole) < 10
+    for path in whole:
+        assert read_frames(path).labels[keys.FORCES].shape == (1, 3, 3)
+    left = {path for path in kept.rglob("*") if path.is_file()} - set(whole)
+    assert {path.name for path in left} <= {"labels.extxyz.lock"}  # nothing half-written
+
+    assert subprocess.run(label_command(geometries, kept), stderr=subprocess.DEVNULL).returncode == 0
+    assert len(read_frames(kept / "labels.extxyz")) == 10
+    assert {path: path.stat().st_mtime_ns for path in whole} == whole  # the next run went on
+
+
+def test_a_disk_full_in_the_middle_of_a_label(geometries, monkeypatch):
+    """The third label to be stored is cut short: it leaves nothing, those before stay, the error names it."""
+    failing(monkeypatch, 0)
+    written = []
+
+    def write_until_full(path, frames, **options):
+        written.append(path)
+        write(path, frames, **options)
+        if len(written) == 3:
+            path.write_text(path.read_text()[:50])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(labelling, "write", write_until_full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        run(geometries)
+    store = geometries.parent / "store"
+    assert str(caught.value.filename).startswith(str(store))
+    assert len(list(store.rglob("[!.]*.extxyz"))) == 2 and not list(store.rglob(".*.extxyz"))
+    assert not (geometries.parent / "labels/0000.extxyz").exists()
+    output, _ = run(geometries)
+    assert len(read_atoms(output)) == 4
+    assert len(written) == 3 + 2 + 1  # the two that were missing, and the joined file
 
 
 def test_no_frame_changes_its_part_when_labels_are_added(geometries):

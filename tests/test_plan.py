@@ -53,6 +53,12 @@ def test_absent_files_are_named(tmp_path, monkeypatch):
     plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz"}))
     with pytest.raises(InputError, match=r"molecules.a.experiment.ir = nist.jdx: no such file"):
         plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "nist.jdx"}}))
+    plan.check_plan(
+        config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "https://a.b/c.jdx"}})
+    )
+    for key, source in (("ir", "file:///a.jdx"), ("bands", "https://a.b/c.csv")):
+        with pytest.raises(InputError, match=r"only http:// and https://|no such file"):
+            plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
 
 
 def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
@@ -83,7 +89,7 @@ def test_stages_read_back_what_they_are_told():
         train={"epochs": 3, "pretrain": {"epochs": 5, "n_frames": 26}},
     )
     told = {stage: plan.stage_settings(config, stage, "a", 4, "classical") for stage in plan.STAGE_VERSION
-            if stage != "evaluate"}  # fmt: skip
+            if stage not in TOLD_NOTHING}  # fmt: skip
     assert parse_settings(DatasetSettings, told["gather"]) == config.dataset
     assert parse_settings(SpectraSettings, told["spectra"]) == config.spectra
     conformers = parse_settings(plan.ConformersStage, told["conformers"])
@@ -119,9 +125,12 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "sampling.n_trajectories": (4, {"sample"}),
     "sampling.interval_fs": (50.0, {"sample", "sample-model"}),
     "sampling.modes_fraction": (0.0, {"sample"}),
-    "sampling.rounds": (2, {"rounds"}),
+    "sampling.rounds": (2, {"number of rounds"}),
     "sampling.frames_per_round": (100, {"sample-model", "chunks"}),
     "sampling.model_temperatures_K": ([300.0], {"sample-model"}),
+    "sampling.members": (2, {"members of a round"}),
+    "sampling.until_spectrum_change": (0.01, {"sample-model"}),
+    "sampling.max_labels": (300, {"sample-model"}),
     "sampling.seed": (1, {"conformers", "sample", "sample-model"}),
     "dataset.test_fraction": (0.3, {"gather"}),
     "dataset.validation_fraction": (0.1, {"gather"}),
@@ -186,13 +195,15 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.method.grid_level": (4, LEVEL),
     "molecules.method.response_grid_level": (2, LEVEL),
     "molecules.grow": (True, set()),  # this entry's labels are computed: it grows anyhow
-    "molecules.labels": ("mine.extxyz", {"data", "rounds"}),
+    "molecules.labels": ("mine.extxyz", {"data", "number of rounds"}),
     "molecules.labels_from": ("other", {"data"}),
     "molecules.model_from": ("other", {"data", "model"}),
     "molecules.experiment.bands": ("mine.csv", {"compare"}),
     "molecules.experiment.ir": ("mine.jdx", {"compare"}),
     "molecules.experiment.raman": ("mine.jdx", {"compare"}),
+    "molecules.experiment.fit_scale": (True, {"compare"}),
 }
+TOLD_NOTHING = {"evaluate", "rounds"}
 ONE_VALUE = {"dynamics"}  # settings that have no other value yet
 
 
@@ -219,12 +230,13 @@ def planned(path: str, value: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
         stage: plan.stage_settings(config, stage, name, 0, "classical")
         for stage in plan.STAGE_VERSION
-        if stage != "evaluate"  # is told nothing
+        if stage not in TOLD_NOTHING
     }
     told["data"] = plan.labels_file(plan.entry(config, plan.data_source(config, name)))
     told["model"] = plan.model_source(config, name)
     told["members"] = config.train.members
-    told["rounds"] = plan.rounds(config, name)
+    told["number of rounds"] = plan.rounds(config, name)
+    told["members of a round"] = config.sampling.members
     told["chunks"] = [plan.chunks(config, number) for number in (0, 1)]
     return told
 

@@ -11,7 +11,7 @@ from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.spectra import spectrum
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
-from painn_spectra.spectra.jcamp import read_measured
+from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.spectrum import compute_spectra
 from painn_spectra.units import AMU_E2_KM_MOL
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import DynamicsSettings
-from painn_spectra.dataset import labelled_geometries, with_isotopes
+from painn_spectra.config import DynamicsSettings, Isotopes
+from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
+from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.mode_energies import add_mode_energies
@@ -49,14 +50,14 @@ def run_dynamics(
     molecule: str,
     dynamics: str,
     temperature_K: float,
-    isotopes: dict[int, float],
+    isotopes: Isotopes | str,
     threads: int | None = None,
     load: Load = load_model,
     first_member: Path | None = None,
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
 
-    isotopes: mass in amu by atom index. threads: worker processes, default as many as torch uses threads.
+    isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
     load: opens the model file; any potential of the same interface may stand in. first_member: another model
     of the ensemble, whose starts these shall be as far as the models agree.
     """
@@ -70,7 +71,7 @@ def run_dynamics(
             )
     with output_lock(trajectory):
         numbers, frames = labelled_geometries(dataset)
-        masses = with_isotopes(atomic_masses[numbers], isotopes)  # (n_atoms,) | amu
+        masses = isotopic_masses(numbers, frames[0], isotopes)  # (n_atoms,) | amu
         device = pick_device(settings.device)
 
         parts = Path(f"{trajectory}.parts")

@@ -3,6 +3,7 @@
 import functools
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ import torch
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
+from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import SamplingSettings
-from painn_spectra.files import content_hash, open_parts, output_lock
+from painn_spectra.dataset import labelled_geometries, read_frames, read_split
+from painn_spectra.evaluate import error_rows, mean_over
+from painn_spectra.evaluate import predict as evaluate_frames
+from painn_spectra.files import content_hash, open_parts, output_lock, write_json, write_text
 from painn_spectra.md.integrators import baoab_step, evaluate
-from painn_spectra.md.run import labelled_geometries
+from painn_spectra.md.minima import predict
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import State, centred, thermal_velocities
 from painn_spectra.md.workers import Load, single_thread
@@ -22,6 +27,9 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
 from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
+from painn_spectra.sampling.picking import disagreements, pick
+from painn_spectra.sampling.rounds import reason_to_stop, spectrum_changes
+from painn_spectra.sampling.screening import fingerprints
 
 Array = NDArray[np.float64]
 
@@ -30,6 +38,7 @@ TIMESTEP_FS = 1.0  # geometries are wanted, no spectra
 FRICTION_PER_PS = 10.0
 EQUILIBRATION_PS = 1.0
 SPARE = 1.1  # frames made for each one wanted: some are dropped
+POOL = 4  # frames made for each one wanted where members choose among them
 
 
 def sample_model(
@@ -40,20 +49,46 @@ def sample_model(
     round_number: int = 1,
     threads: int = 1,
     load: Load = load_model,
+    others: Sequence[Path] = (),
+    spectra: Sequence[Path] = (),
+    split: Path | None = None,
+    record: Path | None = None,
 ) -> None:
     """Stage: write up to `settings.frames_per_round` geometries that `dataset` does not hold yet.
 
     A block of replicas at each temperature, an equal share of the frames from each, started in the model's
     conformers with their Boltzmann weights; `seed` is "model<round>-<temperature>-<replica>". load: opens the
     model file. The result does not depend on `threads`, and a killed run goes on with the missing blocks.
+
+    others: further ensemble members; then POOL times as many frames are made and those picked that the
+    members disagree on and that are new. spectra: harmonic tables of the models so far, whose change may end
+    the rounds: the file is then empty. record: what is known of the model by its held-out frames, as JSON.
     """
     numbers, frames = labelled_geometries(dataset)
     masses = atomic_masses[numbers]
     temperatures = settings.model_temperatures_K
+    members = [model, *others]
+    changes = spectrum_changes(*spectra[-2:]) if len(spectra) > 1 else None
+    stop = reason_to_stop(len(frames), settings.max_labels, changes, settings.until_spectrum_change)
+    n_wanted = settings.frames_per_round
+    if settings.max_labels is not None:
+        n_wanted = min(n_wanted, settings.max_labels - len(frames))
+    report = {
+        "round": round_number,
+        "labels": len(frames),
+        "errors": held_out_errors(members, dataset, split),
+    }
+    if stop:
+        print(f"no more frames: {stop}")
+        write_text(geometries, "")
+        if record:
+            write_json(record, report | {"frames_added": 0, "note": stop})
+        return
     parts = Path(f"{geometries}.parts")
     with output_lock(geometries):
-        hashes = [content_hash(model), content_hash(dataset)]
-        open_parts(parts, [STAGE_VERSION["sample-model"], *hashes, settings.model_dump(), round_number])
+        hashes = [content_hash(path) for path in (*members, dataset)]
+        used = settings.model_dump(exclude={"until_spectrum_change"})
+        open_parts(parts, [STAGE_VERSION["sample-model"], *hashes, used, round_number])
         with single_thread():
             potential = load(model, "cpu").double().eval()  # Hessians by differences need float64
             check_elements(potential, numbers)
@@ -62,7 +97,8 @@ def sample_model(
             )
         minima = np.array([conformer["positions"] for conformer in starts["conformers"]])
         minima = minima[starts["replicas"]]  # (n_replicas, n_atoms, 3) | Å
-        n_frames = math.ceil(SPARE * settings.frames_per_round / len(temperatures) / len(minima))
+        n_made = (POOL if others else SPARE) * n_wanted
+        n_frames = math.ceil(n_made / len(temperatures) / len(minima))
         seed = settings.seed + 1000 * round_number  # another round, other noise
         arguments = [
             (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load)
@@ -74,10 +110,34 @@ def sample_model(
             for T, block in zip(temperatures, blocks, strict=True)
             for replica, positions in enumerate(block)
         ]
-        write_selection(
-            geometries, numbers, groups, settings.frames_per_round, "model_temperatures_K", CURE, frames
-        )
+        spreads: dict[str, Array] = {}
+
+        def most_telling(n: int, positions: Array, prints: Array) -> list[int]:
+            predictions = [
+                predict(load(path, "cpu").eval(), numbers, positions, keys.PROPERTIES) for path in members
+            ]
+            spreads.update(disagreements(predictions))
+            return pick(n, prints, fingerprints(numbers, frames), spreads)
+
+        added = write_selection(
+            geometries, numbers, groups, n_wanted, "model_temperatures_K", CURE, frames,
+            most_telling if others else None,
+        )  # fmt: skip
+        if record:
+            medians = {name: float(np.median(spread)) for name, spread in spreads.items()}
+            report |= {"frames_added": added, "note": "", "median_disagreement": medians}
+            write_json(record, report)
         shutil.rmtree(parts)
+
+
+def held_out_errors(members: Sequence[Path], dataset: Path, split: Path | None) -> dict[str, float]:
+    """Mean absolute errors of the ensemble's mean on the test frames, in shown units."""
+    if split is None:
+        return {}
+    frames = read_frames(dataset)
+    test = frames.take(read_split(split, dataset)["test"])
+    predicted = mean_over([evaluate_frames(load_model(path), test, path) for path in members])
+    return {row["property"]: row["mae"] for row in error_rows(predicted, test, test)}
 
 
 @single_thread()

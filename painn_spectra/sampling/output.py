@@ -1,5 +1,6 @@
 """Groups of sampled frames, screened and written in an order whose beginning holds all groups."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from painn_spectra.files import atomic_path
 from painn_spectra.sampling.screening import check_losses, distinct, fingerprints, intact, interleaved
 
 Array = NDArray[np.float64]
+
+
+Pick = Callable[[int, Array, Array], list[int]]  # number, positions, fingerprints -> indices
 
 
 class Group(NamedTuple):
@@ -32,10 +36,12 @@ def write_selection(
     setting: str,
     cure: str,
     known: Array | None = None,
-) -> None:
-    """Write up to n_wanted intact and different frames as extxyz and print how many were dropped.
+    pick: Pick | None = None,
+) -> int:
+    """Write up to n_wanted intact and different frames as extxyz; print how many were dropped, return theirs.
 
-    setting, cure: of `check_losses`. known: geometries (n, n_atoms, 3) | Å not to repeat.
+    setting, cure: of `check_losses`. known: geometries (n, n_atoms, 3) | Å not to repeat. pick: chooses among
+    the different ones; without it the first are taken, of all groups in turn.
     """
     whole = [intact(numbers, group.conformer, group.positions) for group in groups]
     for T in sorted({group.temperature_K for group in groups}):
@@ -47,9 +53,13 @@ def write_selection(
         raise InputError(f"{path}: no geometry was made; raise sampling.n_frames")
     positions = np.array([kept[group][k] for group, k in order])  # (n, n_atoms, 3) | Å
     old = fingerprints(numbers, known) if known is not None and len(known) else None
-    different = distinct(fingerprints(numbers, positions), known=old)
+    prints = fingerprints(numbers, positions)
+    different = distinct(prints, known=old)
+    chosen = different[:n_wanted]
+    if pick is not None:
+        chosen = [different[k] for k in pick(n_wanted, positions[different], prints[different])]
     frames = []
-    for k in different[:n_wanted]:
+    for k in chosen:
         group = groups[order[k][0]]
         info = {"seed": group.seed, "temperature_K": group.temperature_K}
         frames.append(Atoms(numbers, positions[k], info=info))
@@ -63,3 +73,4 @@ def write_selection(
     )
     if len(frames) < n_wanted:
         print(f"{path}: {n_wanted} were asked for; a longer sampling.interval_fs gives more different ones")
+    return len(frames)

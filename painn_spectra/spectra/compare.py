@@ -1,30 +1,25 @@
-"""The comparison stage: computed bands beside published ones, similarity to a measured curve, figures."""
+"""The comparison stage: computed bands beside published ones, scores against measured curves, figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from painn_spectra.config import Experiment
+from painn_spectra.download import CACHE, local_copy
 from painn_spectra.errors import InputError
-from painn_spectra.spectra.bands import (
-    band_centroid,
-    band_integral,
-    bin_overlap,
-    jackknife_standard_error,
-    leave_one_out,
-)
+from painn_spectra.spectra.bands import band_centroid, band_integral, bin_overlap
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
-from painn_spectra.spectra.jcamp import MeasuredCurve, read_measured
+from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
 from painn_spectra.spectra.model_spread import band_spread
-from painn_spectra.spectra.sticks import read_tables
+from painn_spectra.spectra.raman import stokes_cross_section
+from painn_spectra.spectra.similarity import Rung, Scores, fitted_scale, from_sticks, score, target
+from painn_spectra.spectra.sticks import StickTable, read_tables
 
-SMOOTHING_SIGMA_CM = 10.0
-FLOOR = 1e-10  # of the normalised density: Kullback–Leibler needs positive numbers
 BAND_COLUMNS = {
     "spectrum", "phase", "position_cm-1", "lower_cm-1", "upper_cm-1", "area_km_mol-1", "assignment", "source",
 }  # fmt: skip
@@ -33,6 +28,15 @@ HEADING = [
     "difference_cm-1", "centroid_cm-1", "centroid_standard_error_cm-1", "published_area", "computed_area",
     "computed_area_standard_error", "area_unit", "note", "source",
 ]  # fmt: skip
+SCORE_HEADING = [
+    "spectrum", "computed", "scale_factor", "measured_bands",
+    *(name + suffix for name in Scores._fields for suffix in ("", "_standard_error")),
+]  # fmt: skip
+PROTOCOL = (
+    "grid 1 cm-1 over the shared range, the coarser of both resolutions, then sigma 10 cm-1; shapes at unit "
+    "area; saturated points left out; errors: bootstrap over replicas"
+)
+DRAW: dict[Kind, Callable[..., None]] = {"ir": draw_infrared, "raman": draw_raman}
 MODEL_HEADING = ["computed_area_model_standard_deviation"]  # of an ensemble
 PARTS = {"ir": ("ir",), "raman": ("isotropic", "anisotropic")}  # of each spectrum in replicas.npz
 AREA_UNITS = {"ir": "km/mol", "raman": "A^4/amu"}
@@ -42,36 +46,90 @@ def compare_stage(
     spectra_dir: Path,
     figures: Path,
     comparison: Path,
-    bands_table: Path | None,
-    ir_curve: Path | None,
-    raman_curve: Path | None,
+    similarity: Path,
+    experiment: Experiment,
     harmonic: Sequence[Path] = (),
+    cache: Path = CACHE,
 ) -> None:
-    """Write comparison.csv and ir and raman figures (.svg, .png); each experimental input may be absent.
+    """Write tables of bands and of scores, and ir and raman figures (.svg, .png).
 
-    harmonic: tables of harmonic modes to draw as sticks.
+    experiment: any part may be absent. harmonic: tables of harmonic modes to draw as sticks and to score.
+    cache: folder of downloads.
     """
-    published = read_bands(bands_table) if bands_table else []
-    measured = {kind: read_measured(path) if path else None for kind, path in
-                (("ir", ir_curve), ("raman", raman_curve))}  # fmt: skip
+    published = read_bands(Path(experiment.bands)) if experiment.bands else []
+    sources: dict[Kind, str | None] = {"ir": experiment.ir, "raman": experiment.raman}
+    measured = {
+        kind: read_measured(local_copy(source, cache), kind) for kind, source in sources.items() if source
+    }
     metadata, infrared = read_spectrum(spectra_dir / "ir.csv")
     _, raman = read_spectrum(spectra_dir / "raman.csv")
     wavenumber, densities, models = read_replicas(spectra_dir / "replicas.npz")
+    sticks = read_tables(harmonic)
     rows = compare_bands(wavenumber, densities, published, models)
     notes = {key: metadata[key] for key in ("molecule", "dynamics", "temperature_K", "fwhm_cm", "program")}
+    about = {f"{kind}_measured": curve.caption for kind, curve in measured.items()}
+    about |= {f"{kind}_saturated_points": str(curve.n_saturated) for kind, curve in measured.items()}
+    scores = [
+        row
+        for kind, curve in measured.items()
+        for row in score_rows(
+            kind, curve, metadata, wavenumber, densities[kind], sticks, experiment.fit_scale
+        )
+    ]
+    write_table(similarity, notes | about | {"protocol": PROTOCOL}, SCORE_HEADING, scores)
     notes["computed"] = (
         "maximum, centroid and area inside the window, wavenumbers not scaled; standard errors: sampling"
     )
     notes |= {"model_error": metadata["model_error"]} if models else {}
-    if measured["ir"] is not None:
-        notes |= similarity(wavenumber, densities["ir"], measured["ir"])
-    write_table(comparison, notes, HEADING + (MODEL_HEADING if models else []), rows)
-    sticks = read_tables(harmonic)
-    draw_infrared(metadata, infrared, figures / "ir.svg", figures / "ir.png",
-                  [row for row in published if row["spectrum"] == "ir"], measured["ir"], sticks)  # fmt: skip
-    raman_bands = [row for row in published if row["spectrum"] == "raman"]
-    draw_raman(metadata, raman, figures / "raman.svg", figures / "raman.png", raman_bands,
-               measured["raman"], sticks)  # fmt: skip
+    write_table(comparison, notes | about, HEADING + (MODEL_HEADING if models else []), rows)
+    columns: dict[Kind, dict[str, Array]] = {"ir": infrared, "raman": raman}
+    for kind, draw in DRAW.items():
+        of_kind = [row for row in published if row["spectrum"] == kind]
+        files = (figures / f"{kind}.svg", figures / f"{kind}.png")
+        draw(metadata, columns[kind], *files, of_kind, measured.get(kind), sticks)
+
+
+def score_rows(
+    kind: Kind,
+    curve: MeasuredCurve,
+    metadata: Mapping[str, str],
+    wavenumber_cm: Array,
+    densities: Array,
+    sticks: Sequence[StickTable],
+    fit_scale: bool,
+) -> list[list[object]]:
+    """Scores of the harmonic spectra and of the dynamics, each again with a fitted factor where asked for.
+
+    Raman activities become photons at the laser line of the measurement, or at that of the spectra.
+    """
+    fwhm_cm = float(metadata["fwhm_cm"])
+    rungs = [
+        Rung(f"harmonic, {table.label}", wavenumber_cm,
+             from_sticks(wavenumber_cm, table.wavenumber_cm, table.heights[kind], fwhm_cm)[None])
+        for table in sticks
+    ]  # fmt: skip
+    rungs.append(Rung(f"{metadata['dynamics']} dynamics", wavenumber_cm, densities))
+    if kind == "raman":
+        laser_nm = curve.conditions.laser_nm or float(metadata["laser_nm"])
+        rungs = [_signal(rung, float(metadata["temperature_K"]), laser_nm) for rung in rungs]
+    to = target(curve, rungs[0].wavenumber_cm, fwhm_cm)
+    rows: list[list[object]] = []
+    for rung in rungs:
+        for scale in (1.0, fitted_scale(rung, to, fwhm_cm)) if fit_scale else (1.0,):
+            values, errors = score(rung, to, fwhm_cm, scale)
+            pairs = [number for pair in zip(values, errors, strict=True) for number in pair]
+            rows.append([kind, rung.label, scale, len(to.maxima), *pairs])
+    return rows
+
+
+def _signal(rung: Rung, temperature_K: float, laser_nm: float) -> Rung:
+    """Photon counts from activities, where there is a cross-section."""
+    zero = np.zeros_like(rung.densities)
+    signal = stokes_cross_section(
+        rung.wavenumber_cm, rung.densities, zero, temperature_K, laser_nm, photons=True
+    )
+    defined = np.isfinite(signal[0])
+    return Rung(rung.label, rung.wavenumber_cm[defined], signal[:, defined])
 
 
 def read_bands(path: Path) -> list[dict[str, str]]:
@@ -151,45 +209,3 @@ def compare_bands(
         rows.append([*words, found, found - position, centroid, centroid_error, published_area, area, error,
                      AREA_UNITS[kind], note, row["source"], *spread])  # fmt: skip
     return rows
-
-
-def similarity(wavenumber_cm: Array, densities: Array, curve: MeasuredCurve) -> dict[str, str]:
-    """Cosine and SIS of computed and measured curves on their overlap, both smoothed by σ = 10 cm⁻¹.
-
-    SIS = 1/(1 + Σ[p ln(p/q) + q ln(q/p)]), p and q of unit area. Wavenumbers are not scaled; points where
-    the measurement is saturated do not count. Errors: jackknife over replicas.
-    """
-    lower = max(wavenumber_cm[0], curve.wavenumber_cm[0])
-    upper = min(wavenumber_cm[-1], curve.wavenumber_cm[-1])
-    if upper - lower < 10 * SMOOTHING_SIGMA_CM:
-        return {"ir_similarity": f"none, curves overlap over {max(upper - lower, 0):.0f} cm-1 only"}
-    grid = np.arange(np.ceil(lower), upper, 1.0)  # (n_grid,) | cm⁻¹
-    valid = np.isfinite(curve.intensity)
-    experiment = _smooth(np.interp(grid, curve.wavenumber_cm[valid], curve.intensity[valid]))
-    counted = np.interp(grid, curve.wavenumber_cm, valid.astype(float)) > 0.5
-
-    def scores(density: Array) -> Array:
-        computed = _smooth(np.interp(grid, wavenumber_cm, density))
-        p, q = (_unit_area(y[counted]) for y in (computed, experiment))
-        cosine = p @ q / np.sqrt((p @ p) * (q @ q))
-        return np.array([cosine, 1 / (1 + np.sum((p - q) * np.log(p / q)))])
-
-    best = scores(densities.mean(axis=0))
-    spread = np.array([scores(density) for density in leave_one_out(densities)])  # (n_replicas, 2)
-    errors = [jackknife_standard_error(column) for column in spread.T]
-    return {
-        "ir_measured": curve.title,
-        "ir_overlap_cm-1": f"{grid[0]:g} to {grid[-1]:g}",
-        "ir_cosine": f"{best[0]:.3f} +- {errors[0]:.3f}",
-        "ir_SIS": f"{best[1]:.3f} +- {errors[1]:.3f}",
-        "ir_saturated_points": str(curve.n_saturated),
-    }
-
-
-def _smooth(density: Array) -> Array:
-    return gaussian_filter1d(density, SMOOTHING_SIGMA_CM, mode="nearest")  # 1 cm⁻¹ grid
-
-
-def _unit_area(density: Array) -> Array:
-    positive = np.maximum(density, 0)
-    return np.maximum(positive / positive.sum(), FLOOR)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
 from painn_spectra.spectra.correlation import Array
-from painn_spectra.spectra.jcamp import MeasuredCurve
+from painn_spectra.spectra.measured import MeasuredCurve
 from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, draw_sticks, magnification
 
 Row = Mapping[str, str]
@@ -169,7 +169,7 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
 
 
 def _measured(axis: Axes, curve: MeasuredCurve) -> None:
-    axis.plot(curve.wavenumber_cm, curve.intensity, color=PURPLE, label=f"measured: {curve.title}")
+    axis.plot(curve.wavenumber_cm, curve.intensity, color=PURPLE, label=f"measured: {curve.caption}")
     if curve.n_saturated:
         axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
     axis.set_ylabel(f"measured,\n{curve.unit}")

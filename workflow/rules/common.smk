@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from snakemake.utils import validate
 
 from painn_spectra.config import load_config
+from painn_spectra.download import is_address
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
 from painn_spectra.plan import (

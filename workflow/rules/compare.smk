@@ -13,11 +13,14 @@ rule draw_figures:
     input:
         spectra=multiext("results/{molecule}/{dynamics}/", "ir.csv", "raman.csv", "bands.csv", "replicas.npz"),
         experiment=lambda wildcards: [
-            path for _, path in experiment_files(entry(SETTINGS, wildcards.molecule)) if path
+            source
+            for source in experiment_files(entry(SETTINGS, wildcards.molecule)).sources.values()
+            if not is_address(source)
         ],
         sticks=sticks,
     output:
         comparison="results/{molecule}/{dynamics}/comparison.csv",
+        similarity="results/{molecule}/{dynamics}/similarity.csv",
         ir=figure("ir"),
         raman=figure("raman"),
         png=multiext("results/{molecule}/figures/{dynamics}/", "ir.png", "raman.png"),
@@ -35,6 +38,7 @@ rule draw_figures:
         runtime=15,
     shell:
         "painn-spectra compare --settings {params.settings:q} {params.folders} {output.comparison}"
+        " {output.similarity}"
         " --harmonic {input.sticks} > {log} 2>&1"
 
 
@@ -45,12 +49,13 @@ rule write_report:
         expand(
             "results/{{molecule}}/{dynamics}/{file}",
             dynamics=DYNAMICS,
-            file=["dynamics.json", "ir.csv", "raman.csv", "bands.csv", "comparison.csv"],
+            file=["dynamics.json", "ir.csv", "raman.csv", "bands.csv", "comparison.csv", "similarity.csv"],
         ),
         expand(
             "results/{{molecule}}/figures/{dynamics}/{file}", dynamics=DYNAMICS, file=["ir.svg", "raman.svg"]
         ),
         harmonic_comparison,
+        sticks,
     output:
         "results/{molecule}/report.html",
     log:

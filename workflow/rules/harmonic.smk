@@ -34,6 +34,21 @@ rule harmonic_model:
         " > {log} 2>&1"
 
 
+# Of the models between the rounds of labelling: their change may end the rounds.
+use rule harmonic_model as harmonic_round with:
+    input:
+        model=in_round("model/0/model.pt"),
+        dataset=in_round("dataset.extxyz"),
+    output:
+        table=in_round("harmonic/model.csv"),
+        conformers=in_round("harmonic/conformers.extxyz"),
+        derivatives=in_round("harmonic/model.npz"),
+    log:
+        "results/{molecule}/logs/harmonic_round-{round}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/harmonic_round-{round}.tsv"
+
+
 # `ancient`: another training moves its minima, but not those that the reference method finds from them
 rule harmonic_reference:
     input:

@@ -82,12 +82,29 @@ rule sample_geometries:
         "painn-spectra sample --settings {params.settings:q} --threads {threads} {input} {output} > {log} 2>&1"
 
 
+def earlier_models(wildcards):
+    """Ensemble members of the round before."""
+    folder = f"results/{wildcards.molecule}/rounds/{int(wildcards.round) - 1}/model"
+    return expand("{folder}/{member}/model.pt", folder=folder, member=range(SETTINGS.sampling.members))
+
+
+def round_spectra(wildcards):
+    """Harmonic spectra of the models so far, where their change may end the rounds."""
+    if SETTINGS.sampling.until_spectrum_change is None:
+        return []
+    folder = f"results/{wildcards.molecule}/rounds"
+    return expand("{folder}/{k}/harmonic/model.csv", folder=folder, k=range(int(wildcards.round)))
+
+
 rule sample_model:
     input:
-        model=earlier("model/0/model.pt"),
+        models=earlier_models,
         dataset=earlier("dataset.extxyz"),
+        split=earlier("split.json"),
+        spectra=round_spectra,
     output:
-        in_round("geometries.extxyz"),
+        geometries=in_round("geometries.extxyz"),
+        record=in_round("sampling.json"),
     wildcard_constraints:
         round=r"[1-9]\d*",
     log:
@@ -97,13 +114,15 @@ rule sample_model:
     params:
         settings=settings("sample-model"),
         version=STAGE_VERSION["sample-model"],
+        others=lambda wildcards, input: input.models[1:],
     threads: lambda wildcards: min(workflow.cores, len(SETTINGS.sampling.model_temperatures_K))
     resources:
         mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
         runtime=240,
     shell:
-        "painn-spectra sample-model --settings {params.settings:q} --threads {threads} {input} {output}"
-        " > {log} 2>&1"
+        "painn-spectra sample-model --settings {params.settings:q} --threads {threads} {input.models[0]}"
+        " {input.dataset} {output.geometries} --others {params.others} --spectra {input.spectra}"
+        " --split {input.split} --record {output.record} > {log} 2>&1"
 
 
 # One frame at a time on one thread: chunks in parallel use the cores better than threads on one frame.

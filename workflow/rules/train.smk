@@ -38,20 +38,30 @@ rule train_member:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
         start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        same="",
     threads: 2
     resources:
         mem_mb=4000,
         runtime=1440,
     shell:
         "painn-spectra train --settings {params.settings:q} {params.start} {input.dataset} {input.split} {output}"
-        " > {log} 2>&1"
+        " {params.same} > {log} 2>&1"
 
 
-# The models between the rounds of labelling: the first ensemble member, on what is labelled so far.
+def model_before(wildcards):
+    """The model of the round before, which stays where a round has added nothing."""
+    if wildcards.round == "0":
+        return []
+    folder = f"results/{wildcards.molecule}/rounds/{int(wildcards.round) - 1}"
+    return [f"{folder}/dataset.extxyz", f"{folder}/model/{wildcards.member}/model.pt"]
+
+
+# The models between the rounds of labelling, on what is labelled so far.
 use rule train_member as train_round with:
     input:
         dataset=in_round("dataset.extxyz"),
         split=in_round("split.json"),
+        before=model_before,
         pretrained=lambda wildcards: (
             "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
         ),
@@ -62,6 +72,11 @@ use rule train_member as train_round with:
         "results/{molecule}/logs/train_round-{round}-{member}.log",
     benchmark:
         "results/{molecule}/benchmarks/train_round-{round}-{member}.tsv"
+    params:
+        settings=settings("train"),
+        version=STAGE_VERSION["train"],
+        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        same=lambda wildcards, input: f"--same-as {' '.join(input.before)}" if input.before else "",
 
 
 rule evaluate_model:
@@ -92,3 +107,38 @@ rule evaluate_model:
     shell:
         "painn-spectra evaluate-split {input.dataset} {input.split} {output.errors} {params.figures}"
         " --models {input.models} --members {output.members} > {log} 2>&1"
+
+
+# What each round of labelling has brought: asked for by name (`snakemake rounds`), it costs seconds.
+rule summarise_rounds:
+    input:
+        dataset=dataset,
+        errors="results/{molecule}/evaluation/errors.csv",
+        records=lambda wildcards: expand(
+            "results/{molecule}/rounds/{k}/sampling.json",
+            molecule=wildcards.molecule,
+            k=range(1, rounds(SETTINGS, wildcards.molecule) + 1),
+        ),
+        spectra=lambda wildcards: [
+            *expand(
+                "results/{molecule}/rounds/{k}/harmonic/model.csv",
+                molecule=wildcards.molecule,
+                k=range(rounds(SETTINGS, wildcards.molecule)),
+            ),
+            f"results/{wildcards.molecule}/harmonic/model.csv",
+        ],
+    output:
+        table="results/{molecule}/evaluation/rounds.csv",
+        svg="results/{molecule}/figures/rounds.svg",
+        png="results/{molecule}/figures/rounds.png",
+    log:
+        "results/{molecule}/logs/summarise_rounds.log",
+    params:
+        figures="results/{molecule}/figures",
+        version=STAGE_VERSION["rounds"],
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "painn-spectra rounds {input.dataset} {input.errors} {output.table} {params.figures}"
+        " --records {input.records} --spectra {input.spectra} > {log} 2>&1"

@@ -1,0 +1,135 @@
+"""`painn-spectra new`: from a structure to a config that is ready to run, with what it will cost."""
+
+import io
+import tempfile
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from ase import Atoms
+from rdkit import Chem
+
+from painn_spectra.config import Method, load_config
+from painn_spectra.dataset import LABEL_KEYS
+from painn_spectra.errors import InputError
+from painn_spectra.estimates import JITTER_A, core_hours, disk_bytes
+from painn_spectra.files import write_text
+from painn_spectra.keys import FORCES, POLARIZABILITY, PROPERTIES
+from painn_spectra.labelling import labelled
+from painn_spectra.molecules import Structure, parse_smiles, read_structure
+from painn_spectra.processes import finished_jobs
+from painn_spectra.reference.dft import prepare_environment
+from painn_spectra.reference.label import check_method, describe
+from painn_spectra.sampling.conformers import find_conformers, read_conformers
+
+MAX_SHOWN = 10  # conformers
+
+
+def new_molecule(
+    source: str,
+    output: Path | None = None,
+    name: str | None = None,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+    method: dict[str, Any] | None = None,
+    n_frames: int | None = None,
+) -> Path:
+    """Write a config for the molecule that `source` names (SMILES, xyz file, ASE name), after a trial label.
+
+    charge and multiplicity: by default those of the SMILES, else 0 and 1. method: settings that are not the
+    defaults. Prints atoms, electrons, conformers, core-hours and disk. Raises InputError, before anything is
+    written, for what cannot be computed.
+    """
+    structure, charge, multiplicity = read_state(source, charge, multiplicity)
+    formula = str(Atoms(structure.numbers).symbols.formula.format("hill"))
+    name = name or formula
+    output = output or Path(f"config/{name}.yaml")
+    if output.exists():
+        raise InputError(f"{output}: exists already; choose another --name or --out, or remove it")
+    entry: dict[str, Any] = {"name": name, "structure": source.strip()}
+    entry |= {"charge": charge} if charge else {}
+    entry |= {"multiplicity": multiplicity} if multiplicity != 1 else {}
+    entry |= {"method": method} if method else {}
+    settings: dict[str, Any] = {"molecules": [entry]}
+    settings |= {"sampling": {"n_frames": n_frames}} if n_frames else {}
+    config = load_config(settings)
+    level = config.molecules[0].method
+    if level.program == "other":
+        raise InputError("method.program = other: brings its labels along; write the config by hand")
+    check_method(level, structure.numbers)
+    electrons = int(structure.numbers.sum()) - charge
+    state = f", charge {charge:+d}, multiplicity {multiplicity}" if charge or multiplicity != 1 else ""
+    print(
+        f"{name}: {source} ({structure.kind}, {formula}), {len(structure.numbers)} atoms, "
+        f"{electrons} electrons{state}"
+    )
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        find_conformers(Path(folder) / "c.extxyz", source, charge, multiplicity, config.sampling)
+        conformers = read_conformers(Path(folder) / "c.extxyz")
+    shown = conformers[:MAX_SHOWN]
+    energies = ", ".join(
+        f"{1e3 * c.info['relative_energy_eV']:.1f} meV ({c.info['weight_300K']:.0%})" for c in shown
+    )
+    more = f" and {len(conformers) - MAX_SHOWN} more" if len(conformers) > MAX_SHOWN else ""
+    by = conformers[0].info["method"]
+    print(f"conformers by {by}, mirror images counted: {len(conformers)}, at {energies}{more}")
+    trial, seconds = trial_label(conformers[0], level, charge, multiplicity)
+    print(f"trial label, {describe(level, multiplicity)}: {seconds:.1f} s on one core")
+    labels = {key: np.asarray(trial.info[LABEL_KEYS[key]], float) for key in PROPERTIES if key != FORCES}
+    labels[FORCES] = trial.arrays[LABEL_KEYS[FORCES]]
+    labels[POLARIZABILITY] = labels[POLARIZABILITY].reshape(3, 3)
+    minima = np.array([c.positions for c in conformers])
+    hours = core_hours(config, structure.numbers, minima, labels, seconds)
+    rows = [*hours.items(), ("all", sum(hours.values()))]
+    width = max(len(stage) for stage, _ in rows)
+    print("core-hours expected:", *(f"  {stage:<{width}} {value:8.2f}" for stage, value in rows), sep="\n")
+    print(f"disk: about {disk_bytes(config, len(structure.numbers)) / 1e6:.0f} MB")
+    heading = (
+        f"# {formula}: {len(conformers)} conformers, {seconds:.1f} s a label, some {rows[-1][1]:.1f} "
+        f"core-hours in all.\n#   snakemake --cores 2 --configfile {output}\n"
+    )
+    write_text(output, heading + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    print(f"written: {output}; run it with: snakemake --cores 2 --configfile {output}")
+    return output
+
+
+def read_state(source: str, charge: int | None, multiplicity: int | None) -> tuple[Structure, int, int]:
+    """The structure with charge and multiplicity, of the SMILES where they are not given.
+
+    Raises InputError for unpaired electrons in the SMILES that no multiplicity speaks of.
+    """
+    graph = None if Path(source.strip()).is_file() else parse_smiles(source.strip())
+    unpaired = sum(atom.GetNumRadicalElectrons() for atom in graph.GetAtoms()) if graph is not None else 0
+    if charge is None:
+        charge = Chem.GetFormalCharge(graph) if graph is not None else 0
+    if multiplicity is None and unpaired:
+        raise InputError(
+            f"structure = {source!r}: unpaired electrons by its SMILES: {unpaired}, no closed shell; "
+            f"say --multiplicity {unpaired + 1}, or which other state it is in"
+        )
+    multiplicity = multiplicity or 1
+    return read_structure(source, charge, multiplicity), charge, multiplicity
+
+
+def trial_label(conformer: Atoms, method: Method, charge: int, multiplicity: int) -> tuple[Atoms, float]:
+    """One label of a displaced geometry and its processor seconds, by a process that has done a small one.
+
+    The first label of a process also loads the program.
+    """
+    prepare_environment()
+    moved = conformer.copy()
+    moved.positions += np.random.default_rng(0).normal(scale=JITTER_A, size=moved.positions.shape)
+    small = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+    jobs = {0: (small, method, 0, 1), 1: (moved, method, charge, multiplicity)}
+    results = {key: job.result() for key, job in finished_jobs(timed_label, jobs, 1, "trial label")}
+    trial: tuple[Atoms, float] = results[1]
+    return trial
+
+
+def timed_label(atoms: Atoms, method: Method, charge: int, multiplicity: int) -> tuple[Atoms, float]:
+    """A label and the processor seconds that it took."""
+    began = time.process_time()
+    return labelled(atoms, method, charge, multiplicity, PROPERTIES), time.process_time() - began

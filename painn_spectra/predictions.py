@@ -1,0 +1,38 @@
+"""`painn-spectra predict`: energy, forces, dipole and polarizability of any geometries, written as extxyz."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase.io import write
+
+from painn_spectra import keys
+from painn_spectra.dataset import read_atoms, read_frames
+from painn_spectra.evaluate import mean_prediction
+from painn_spectra.files import atomic_path
+
+PREFIX = "model_"  # beside the REF_ of labels, which stay
+
+
+def predict_files(models: Sequence[Path], frames: Path, output: Path) -> None:
+    """Copy the structures of an extxyz file, each with the mean prediction of `models`.
+
+    The molecules may differ. Adds `model_energy` eV, `model_forces` eV/Å, `model_dipole` e·Å (origin: centre
+    of the standard masses) and `model_polarizability` Å³, nine numbers.
+    Raises InputError for an element that a model was not trained on, or a file that is no extxyz.
+    """
+    structures, predicted = read_atoms(frames), mean_prediction(models, read_frames(frames, required=()))
+    for k, atoms in enumerate(structures):
+        atoms.calc = None  # another program's results are not ours to write
+        for name, value in atoms.info.items():
+            if isinstance(value, np.ndarray) and value.ndim > 1:  # nine numbers, which ASE reads by columns
+                atoms.info[name] = value.ravel(order="F")
+        for name in keys.PROPERTIES:
+            value = predicted[name][k]
+            if name == keys.FORCES:
+                atoms.arrays[PREFIX + name] = value[: len(atoms)]
+            else:
+                atoms.info[PREFIX + name] = value.ravel() if value.ndim else float(value)
+    with atomic_path(output) as temporary:
+        write(temporary, structures, format="extxyz")
+    print(f"{output}: {len(structures)} structures")

@@ -1,0 +1,197 @@
+"""Web pages of the results: one per molecule, whole without a network, and one that links several."""
+
+import base64
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from painn_spectra import __version__
+from painn_spectra.errors import InputError
+from painn_spectra.files import write_text
+from painn_spectra.report.bands import band_table
+from painn_spectra.report.content import (
+    as_script,
+    constants,
+    learning_of,
+    measured_of,
+    published_of,
+    spectra_of,
+    sticks_of,
+)
+from painn_spectra.report.molecule import formula_svg, modes_of
+from painn_spectra.report.words import LIMITS, cautions
+from painn_spectra.summary import dynamics_folders, effort, job_seconds
+from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
+
+TIGHT_BINDING = "gfn2-xtb"  # has no functional and no basis to choose
+MODEL_MODES = Path("harmonic/model.csv")
+PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
+FIGURES = {
+    "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
+    "lie on the diagonal.",
+    "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method "
+    "at the same geometries.",
+}
+
+
+def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
+    """Write `report` from the files of one molecule's folder `results`; what is absent is left out.
+
+    settings: of the stage `report`, those of the whole run.
+    """
+    if not results.is_dir():
+        raise InputError(f"{results}: no such folder; run the workflow first")
+    molecule = settings.get("molecule", {})
+    folders = [
+        folder
+        for folder in dynamics_folders(results)
+        if (folder / "ir.csv").is_file() and (folder / "raman.csv").is_file()
+    ]
+    model_modes = results / MODEL_MODES
+    tables = [path for path in (results / "harmonic" / "reference.csv", model_modes) if path.is_file()]
+    modes = modes_of(model_modes) if model_modes.is_file() else None
+    data = {
+        "kinds": [spectra_of(folder) for folder in folders],
+        "sticks": sticks_of(tables),
+        "measured": measured_of(molecule.get("experiment", {})),
+        "published": published_of(folders[0] / "comparison.csv") if folders else [],
+        "modes": modes,
+        "learning": learning_of(sorted(results.glob("model/*"))),
+        "constants": constants(),
+    }
+    conformers = modes["conformers"] if modes else []
+    imaginary = sum(mode["nu"] < 0 for conformer in conformers for mode in conformer["modes"])
+    errors = read_csv(results / "evaluation" / "errors.csv")
+    state = molecule.get("charge", 0), molecule.get("multiplicity", 1)
+    page = _environment().get_template("report.html").render(
+        title=results.name,
+        level=_level(tables, molecule),
+        structure=molecule.get("structure"),
+        formula=_formula(model_modes, *state),
+        conformers=conformers,
+        kinds=[_kind(folder, errors, imaginary, _polarizability_basis(molecule)) for folder in folders],
+        limits=LIMITS,
+        errors=errors,
+        learning=data["learning"],
+        harmonic=pairs(read_notes(results / "harmonic" / "comparison.csv")),
+        barriers=read_csv(results / "harmonic" / "barriers.csv"),
+        figures={name: _image(results / "figures" / name) for name in FIGURES},
+        captions=FIGURES,
+        jobs=job_seconds(results / "benchmarks"),
+        settings=json.dumps(settings, indent=2, ensure_ascii=False),
+        provenance=_provenance(results),
+        citations=_asset("citations.bib"),
+        data=Markup(as_script(data)),
+    )  # fmt: skip
+    write_text(report, page)
+
+
+def write_index(reports: Sequence[Path], index: Path) -> None:
+    """Write the page that links the reports of all molecules, by paths relative to it; of one, itself."""
+    if len(reports) == 1:
+        write_text(index, reports[0].read_text(encoding="utf-8"))
+        return
+    links = [
+        {
+            "path": report.resolve().relative_to(index.resolve().parent).as_posix(),
+            "name": report.parent.name,
+            "formula": _formula(report.parent / MODEL_MODES),
+            "kinds": [(f.name, read_notes(f / "ir.csv")) for f in dynamics_folders(report.parent)],
+        }
+        for report in reports
+    ]
+    write_text(index, _environment().get_template("index.html").render(links=links))
+
+
+def _formula(table: Path, charge: int = 0, multiplicity: int = 1) -> Markup:
+    """Structural formula, empty where there is none to draw."""
+    return Markup((table.is_file() and formula_svg(table, charge, multiplicity)) or "")
+
+
+def _kind(
+    folder: Path, errors: list[dict[str, str]], imaginary: int, polarizability_basis: str | None
+) -> dict[str, Any]:
+    """What the page shows of one kind of dynamics beside its curves."""
+    quality, bands = read_object(folder / "dynamics.json"), read_csv(folder / "bands.csv")
+    notes, (heads, rows) = read_notes(folder / "ir.csv"), band_table(bands)
+    return {
+        "name": folder.name,
+        "notes": notes,
+        "laser_nm": read_notes(folder / "raman.csv").get("laser_nm", "532"),
+        "heads": heads,
+        "bands": rows,
+        "effort": pairs(effort(folder / "bands.csv")),
+        "quality": pairs(quality),
+        "starts": quality.get("starts", []),
+        "comparison": read_csv(folder / "comparison.csv"),
+        "similarity": read_csv(folder / "similarity.csv"),
+        "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
+    }
+
+
+def _level(tables: Sequence[Path], molecule: dict[str, Any]) -> str:
+    """Level of theory of the labels: as the reference's file says, else as the settings do."""
+    for table in tables:
+        level = read_notes(table).get("level_of_theory", "")
+        if level and not level.startswith("PaiNN"):
+            return level
+    method = molecule.get("method", {})
+    if method.get("program") == TIGHT_BINDING:
+        return "GFN2-xTB"
+    words = [method.get(key) for key in ("functional", "basis", "dispersion", "program")]
+    return " ".join(str(word) for word in words if word)
+
+
+def _polarizability_basis(molecule: dict[str, Any]) -> str | None:
+    method = molecule.get("method", {})
+    if method.get("program") == TIGHT_BINDING:
+        return None
+    return method.get("polarizability_basis") or method.get("basis")
+
+
+def _provenance(results: Path) -> list[dict[str, str]]:
+    split = read_object(results / "split.json")
+    rows = [{"quantity": "painn-spectra", "value": __version__}]
+    if split:
+        rows.append({"quantity": "data set, SHA-256", "value": split.get("dataset_sha256", "")})
+    return rows + [{"quantity": name, "value": _version(name)} for name in PROGRAMS]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _image(path: Path) -> str | None:
+    """A figure as a data URL."""
+    if not path.is_file():
+        return None
+    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _asset(name: str) -> str:
+    return (resources.files("painn_spectra.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    """The templates: everything that comes from data is escaped; our own styles and scripts are not."""
+    found = Environment(
+        loader=PackageLoader("painn_spectra.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["shown"] = shown
+    found.globals |= {"version": __version__, "asset": lambda name: Markup(_asset(name))}
+    return found

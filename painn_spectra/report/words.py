@@ -1,0 +1,95 @@
+"""How far to trust a result, in plain words: every sentence names the number that it judges."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FEW_REPLICAS = 8  # of fewer, the error itself is little more than a guess
+LARGE_DRIFT_MEV_ATOM_PS = 0.5  # over 10 ps a tenth of an atom's kinetic energy at 300 K
+SIGMA = 3.0
+UNLEARNT = 0.2  # of the error of predicting the mean
+UNCERTAIN_AREA = 0.2  # relative standard error
+WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
+DIFFUSE = ("aug", "ma-", "+")  # in a basis set's name; def2-...D too
+
+LIMITS = (
+    "Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled "
+    "to hide it.",
+    "Tunnelling, and with it splittings of methyl and hydroxyl torsions.",
+    "Fermi resonances, overtones and combinations: their classical intensities fall with temperature to "
+    "nothing, the quantum ones do not.",
+    "A liquid: measured Raman spectra are often of the neat liquid, whose hydrogen bonds move and broaden "
+    "O–H bands.",
+)
+
+
+def cautions(
+    quality: Mapping[str, Any],
+    errors: Sequence[Mapping[str, str]],
+    bands: Sequence[Mapping[str, str]],
+    notes: Mapping[str, str],
+    imaginary_modes: int = 0,
+    polarizability_basis: str | None = None,
+) -> list[str]:
+    """Sentences on what a reader should not rely on; none where nothing stands out.
+
+    quality: dynamics.json; errors: rows of errors.csv; bands: rows of bands.csv; notes: of ir.csv;
+    polarizability_basis: of the labels, if known.
+    """
+    found = []
+    n_replicas = int(quality.get("n_replicas", 0))
+    if n_replicas < FEW_REPLICAS:
+        found.append(
+            f"Only {n_replicas} replicas: the error bars themselves are uncertain. Raise md.n_replicas to "
+            f"{FEW_REPLICAS} or more."
+        )
+    temperature, aim = quality.get("kinetic_temperature_K") or {}, quality.get("temperature_K")
+    error = temperature.get("standard_error")
+    if aim and error and abs(temperature["mean"] - aim) > SIGMA * error:
+        found.append(
+            f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: "
+            "intensities are those of another temperature. Equilibrate longer or run more replicas."
+        )
+    drift = (quality.get("drift_meV_atom_ps") or {}).get("mean")
+    if drift is not None and abs(drift) > LARGE_DRIFT_MEV_ATOM_PS:
+        found.append(
+            f"The total energy drifts by {drift:.2g} meV per atom and ps: the step is too long or the model "
+            "too rough. Shorten md.timestep_fs or train longer."
+        )
+    for row in errors:
+        mae, baseline = float(row["mae"]), float(row["baseline_mae"])
+        if baseline > 0 and mae > UNLEARNT * baseline:
+            found.append(
+                f"The model predicts {row['property']} with an error of {mae:.3g} {row['unit']}, "
+                f"{100 * mae / baseline:.0f} % of that of predicting the mean: it has hardly learnt it. "
+                "Train longer or label more geometries."
+            )
+    vague = [row for row in bands if float(row.get("area_relative_error") or 0) > UNCERTAIN_AREA]
+    if vague:
+        found.append(
+            f"{len(vague)} of {len(bands)} band areas are known to no better than "
+            f"{100 * UNCERTAIN_AREA:.0f} % by sampling alone. More replicas help, as the band table says."
+        )
+    fwhm = float(notes.get("fwhm_cm", 0))
+    if fwhm > WIDE_AT_CM:
+        found.append(
+            f"The resolution is {fwhm:g} cm⁻¹: bands closer than that look like one. Longer runs allow a "
+            "smaller spectra.fwhm_cm."
+        )
+    if imaginary_modes:
+        found.append(
+            f"{imaginary_modes} harmonic wavenumbers of the model are imaginary: a conformer of it is no "
+            "minimum. Train longer or label more geometries."
+        )
+    if polarizability_basis and not has_diffuse_functions(polarizability_basis):
+        found.append(
+            f"The polarizabilities are those of {polarizability_basis}, without diffuse functions: weak "
+            "Raman bands may be twice too strong, depolarisation ratios too high. Set "
+            "method.polarizability_basis to def2-TZVPD."
+        )
+    return found
+
+
+def has_diffuse_functions(basis: str) -> bool:
+    """By the usual names: aug-cc-pVTZ, ma-def2-SVP, 6-31+G*, def2-TZVPD."""
+    name = basis.lower()
+    return any(word in name for word in DIFFUSE) or (name.startswith("def2") and name.endswith("d"))
