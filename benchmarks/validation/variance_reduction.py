@@ -1,15 +1,15 @@
 """What the control variates are worth: standard errors of band areas with and without them.
 
-    python -m benchmarks.validation.variance_reduction [trajectory.h5] [--nowhere]
+    python -m benchmarks.validation.variance_reduction [trajectory.h5 ...] [--nowhere]
 
-Of a trained model's run with 64 replicas or more (default: ethanol's results). The same areas between the
-same borders twice: as they are, and with the modes' kinetic energies as control variates. The ratio of the
-errors squared is by how many times fewer replicas would do. Beside it what unbiasedness asks for: the kinetic
-energies have the mean that is known, and no area moves by more than sampling lets it.
+Of a trained model's runs with 64 replicas or more together (default: ethanol's results). The same areas
+between the same borders twice: as they are, and with the modes' kinetic energies as control variates. Their
+errors' ratio squared is by how many times fewer replicas would do. Beside it what unbiasedness asks for: the
+kinetic energies have the mean that is known, and no area moves by more than sampling lets it.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,25 +33,28 @@ FWHM_CM = 30.0  # areas need no more
 N_BOOTSTRAP, LEAST_P, MOST_SIGMAS = 2000, 0.01, 4.0
 
 
-def densities_of(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Wavenumbers, densities (n_replicas, n) of IR and Raman activity, and the controls of a trajectory."""
-    with open_trajectory(path) as series:
-        if series.controls is None or series.n_replicas < FEWEST_REPLICAS:
-            raise InputError(
-                f"{path}: {series.n_replicas} replicas, kinetic energies of modes "
-                f"{'absent' if series.controls is None else 'known'}; run {FEWEST_REPLICAS} or more with "
-                "md.record_motion"
-            )
-        estimator = estimator_for(series, SpectraSettings(fwhm_cm=FWHM_CM))
-        known = series.temperature_K, estimator, series.n_samples
-        everyone = range(series.n_replicas)
-        infrared = [infrared_density(series.chunks(keys.DIPOLE, i), *known) for i in everyone]
-        activity = [sum(raman_density(series.chunks(keys.POLARIZABILITY, i), *known)) for i in everyone]
-        return (
-            estimator.wavenumber_cm,
-            {"IR": np.array(infrared), "Raman": np.array(activity)},
-            series.controls,
-        )
+def densities_of(
+    paths: Sequence[Path],
+) -> tuple[np.ndarray, dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Wavenumbers, densities (n_replicas, n) of IR and Raman activity, and the controls of trajectories."""
+    infrared, activity, excess = [], [], []
+    for path in paths:
+        with open_trajectory(path) as series:
+            if series.controls is None:
+                raise InputError(
+                    f"{path}: the kinetic energies of its modes are absent; run with md.record_motion"
+                )
+            estimator = estimator_for(series, SpectraSettings(fwhm_cm=FWHM_CM))
+            known = series.temperature_K, estimator, series.n_samples
+            for i in range(series.n_replicas):
+                infrared.append(infrared_density(series.chunks(keys.DIPOLE, i), *known))
+                activity.append(sum(raman_density(series.chunks(keys.POLARIZABILITY, i), *known)))
+            excess.append(series.controls[0])
+            modes_cm = series.controls[1]
+    if len(infrared) < FEWEST_REPLICAS:
+        raise InputError(f"{paths[0]}: {len(infrared)} replicas; run {FEWEST_REPLICAS} or more")
+    controls = np.concatenate(excess), modes_cm
+    return estimator.wavenumber_cm, {"IR": np.array(infrared), "Raman": np.array(activity)}, controls
 
 
 def gain(plain: np.ndarray, controlled: np.ndarray) -> tuple[float, float]:
@@ -93,22 +96,22 @@ def compare(
     return rows
 
 
-def rows(path: Path = TRAJECTORY) -> list[Row]:
-    """None where there is no trajectory."""
-    return compare(*densities_of(path)) if path.is_file() else []
+def rows(paths: Sequence[Path] = (TRAJECTORY,)) -> list[Row]:
+    """Of runs of one model together; none where there is no trajectory."""
+    return compare(*densities_of(paths)) if all(path.is_file() for path in paths) else []
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("trajectory", type=Path, nargs="?", default=TRAJECTORY)
+    parser.add_argument("trajectories", type=Path, nargs="*", default=[TRAJECTORY])
     parser.add_argument("--nowhere", action="store_true", help="print the rows, keep none in data/")
     a = parser.parse_args()
     try:
-        found = rows(a.trajectory)
+        found = rows(a.trajectories)
     except InputError as error:
         raise SystemExit(str(error)) from None
     if a.nowhere or not found:
-        print(markdown(found) if found else f"{a.trajectory}: no such file")
+        print(markdown(found) if found else "no trajectory there")
     else:
         save(NAME, found)
 
