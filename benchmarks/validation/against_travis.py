@@ -32,7 +32,7 @@ from painn_spectra.spectra.infrared import infrared_density
 from painn_spectra.spectra.raman import raman_density, stokes_cross_section
 from painn_spectra.units import LIGHT_CM_FS
 
-HIGHEST_CM, DEPTH_FS = 4000.0, 2048.0
+HIGHEST_CM, DEPTH_FS = 4000.0, 2048.0  # the depth to the nearest power of two of samples
 Windows = list[tuple[float, float]]  # cm⁻¹
 SHARE = 0.01  # bands with less than this part of the strongest are not compared
 
@@ -44,7 +44,7 @@ class TravisWindow(Estimator):
         self, chunks: Iterable[np.ndarray], n: int, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Transform of the unbiased correlation times cos²(πk/2(depth − 1))."""
-        lags = np.arange(round(DEPTH_FS / self.sample_interval_fs))
+        lags = np.arange(depth(self.sample_interval_fs))
         window = n / (n - lags) * np.cos(0.5 * np.pi * lags / lags[-1]) ** 2
         correlation = autocorrelation(chunks, weights, len(lags)) * window
         observed, density = cosine_transform(correlation, self.sample_interval_fs, spacing_cm=0.2)
@@ -59,9 +59,9 @@ def by_travis(
     dipole: np.ndarray, polarizability: np.ndarray, interval_fs: float
 ) -> tuple[np.ndarray, Curves]:
     """Wavenumbers and TRAVIS's curves, the wavenumbers without the two digits that its file rounds to."""
-    depth = round(DEPTH_FS / interval_fs)
-    infrared = travis.infrared(dipole, interval_fs, depth, HIGHEST_CM)
-    raman = travis.raman(polarizability, interval_fs, depth, HIGHEST_CM, 1e7 / LASER_NM, TEMPERATURE_K)
+    lags = depth(interval_fs)
+    infrared = travis.infrared(dipole, interval_fs, lags, HIGHEST_CM)
+    raman = travis.raman(polarizability, interval_fs, lags, HIGHEST_CM, 1e7 / LASER_NM, TEMPERATURE_K)
     n = len(infrared.density)
     curves = {
         f"Raman {name}": other.density[:n] * 1e-40 for name, other in zip(GEOMETRIES, raman, strict=True)
@@ -69,9 +69,14 @@ def by_travis(
     return np.arange(n) * spacing_cm(interval_fs), {"IR": infrared.density / TEMPERATURE_K} | curves
 
 
+def depth(interval_fs: float) -> int:
+    """Number of lags: a power of two, as TRAVIS pads any other to a grid that it does not tell."""
+    return 2 ** round(np.log2(DEPTH_FS / interval_fs))
+
+
 def spacing_cm(interval_fs: float) -> float:
     """TRAVIS's grid with three times as many zeros as lags, cm⁻¹."""
-    return 1 / (2 * 4 * round(DEPTH_FS / interval_fs) * interval_fs * LIGHT_CM_FS)
+    return 1 / (2 * 4 * depth(interval_fs) * interval_fs * LIGHT_CM_FS)
 
 
 def by_us(dipole: np.ndarray, polarizability: np.ndarray, estimator: Estimator) -> tuple[np.ndarray, Curves]:
@@ -107,7 +112,8 @@ def compare(
     """Rows of one series; exact: areas (n_windows,) in closed form."""
     nu, theirs = by_travis(dipole, polarizability, interval_fs)
     twin = TravisWindow(interval_fs, 0.0, 10 * spacing_cm(interval_fs), 0.0, nu[-1])
-    own = Estimator(interval_fs, 0.0, 1 / (LIGHT_CM_FS * DEPTH_FS), 100.0, HIGHEST_CM, HANN)
+    width_cm = 1 / (LIGHT_CM_FS * depth(interval_fs) * interval_fs)
+    own = Estimator(interval_fs, 0.0, width_cm, 100.0, HIGHEST_CM, HANN)
     sides = {estimator: by_us(dipole, polarizability, estimator) for estimator in (twin, own)}
     result = []
     for name, curve in theirs.items():
