@@ -48,14 +48,14 @@ def rows(model: Path = MODEL) -> list[Row]:
         words = f"conformer {len(known)}"
         off = np.abs(other.wavenumber_cm - nu)
         result += [
-            Row(CHECK, f"{words}: mean deviation of {len(nu)} modes", float(off.mean()), "cm⁻¹"),
-            Row(CHECK, f"{words}: largest, at {nu[off.argmax()]:.0f}", float(off.max()), "cm⁻¹"),
+            Row(CHECK, f"{words}: mean deviation of {len(nu)} modes", float(off.mean()), "cm⁻¹", 5),
+            Row(CHECK, f"{words}: largest, at {nu[off.argmax()]:.0f}", float(off.max()), "cm⁻¹", 15),
         ]
         for name, kind in (("IR", "infrared"), ("Raman", "activity")):
             here, there = getattr(one, kind), getattr(other, kind)
             alike = float(cosine(convolved(one, here), convolved(other, there)))
             result += [
-                Row(CHECK, f"{words}: {name}, cosine at 25 cm⁻¹", alike),
+                Row(CHECK, f"{words}: {name}, cosine at 25 cm⁻¹", alike, "", 0.98, at_least=True),
                 Row(CHECK, f"{words}: {name}, whole intensity, model/reference", there.sum() / here.sum()),
             ]
     return result
