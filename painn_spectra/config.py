@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import reprlib
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -418,4 +419,4 @@ def _one_line(model: type[BaseModel], detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "value_error":
         return message
-    return f"{where} = {detail['input']!r}: {message}; see config/README.md"
+    return f"{where} = {reprlib.repr(detail['input'])}: {message}; see config/README.md"

@@ -1,6 +1,7 @@
 """Model files: a state_dict and a JSON header, read with `weights_only`, never a pickled module."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +29,40 @@ def save_model(path: Path | str, potential: Potential, metadata: dict[str, Any])
 
 
 def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Potential:
-    """Read a model file into a potential in eval mode. Raises InputError for anything else than our file."""
+    """Read a model file into a potential in eval mode. Raises InputError for anything else than our file.
+
+    Nothing in the file is executed, and nothing is made that is larger than what the file holds.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such model file; train one with 'snakemake train' or correct the path")
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("older formats of torch are not read")
         content = torch.load(path, map_location="cpu", weights_only=True)
-        header = json.loads(content["header"])
-        version = header["format_version"]
+        header, state = json.loads(content["header"]), dict(content["state"])
+        version, architecture, metadata = (
+            header[key] for key in ("format_version", "architecture", "metadata")
+        )
+        elements = [int(z) for z in metadata.get("elements", [])]
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
     except Exception:  # torch's own words advise to load untrusted pickles
         raise InputError(f"{path}: not a painn-spectra model, or a damaged one; train it again") from None
     if version != FORMAT_VERSION:
         raise InputError(
             f"{path}: model format {version}, this program reads {FORMAT_VERSION}; train it again"
         )
-    potential = Potential(**header["architecture"])
     try:
-        potential.load_state_dict(content["state"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        if architecture["n_layers"] > len(state):
+            raise ValueError(f"{architecture['n_layers']} layers")
+        with torch.device("meta"):  # shapes without memory
+            expected = {name: tuple(v.shape) for name, v in Potential(**architecture).state_dict().items()}
+        wrong = sorted(name for name in {*expected, *shapes} if expected.get(name) != shapes.get(name))
+        if wrong:
+            raise ValueError(f"{wrong[0]}: {shapes.get(wrong[0])}, not {expected.get(wrong[0])}")
+        potential = Potential(**architecture)
+        potential.load_state_dict(state)
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OverflowError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: weights do not fit the architecture ({reason}); train it again") from None
-    potential.metadata = header["metadata"]
+    potential.metadata = metadata | {"elements": elements}
     return potential.to(device=device, dtype=dtype).eval()

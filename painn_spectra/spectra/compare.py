@@ -16,6 +16,7 @@ from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_tab
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
 from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
 from painn_spectra.spectra.model_spread import band_spread
+from painn_spectra.spectra.npz_file import read_arrays
 from painn_spectra.spectra.raman import stokes_cross_section
 from painn_spectra.spectra.similarity import Rung, Scores, fitted_scale, from_sticks, score, target
 from painn_spectra.spectra.sticks import StickTable, read_tables
@@ -154,18 +155,18 @@ def read_bands(path: Path) -> list[dict[str, str]]:
 def read_replicas(path: Path) -> tuple[Array, dict[str, Array], dict[str, list[Array]]]:
     """Wavenumbers, the densities (n_replicas, n) of ir and raman (activity), and of an ensemble the parts of
     both, each (n_models, n_replicas, n)."""
+    data = read_arrays(path)
     try:
-        with np.load(path) as data:
-            found = {name: data[name].astype(float) for name in data.files}
-            models = {
-                kind: [found[f"{part}_models"] for part in parts] for kind, parts in PARTS.items()
-                if f"{parts[0]}_models" in found
-            }  # fmt: skip
-            densities = {
-                kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()
-            }
-            return found["wavenumber_cm"], densities, models
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        found = {name: values.astype(float) for name, values in data.items()}
+        models = {
+            kind: [found[f"{part}_models"] for part in parts] for kind, parts in PARTS.items()
+            if f"{parts[0]}_models" in found
+        }  # fmt: skip
+        densities = {
+            kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()
+        }
+        return found["wavenumber_cm"], densities, models
+    except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); compute the spectra again") from None
 
 

@@ -31,7 +31,10 @@ def read_table(path: Path) -> tuple[Metadata, list[dict[str, str]]]:
         raise InputError(f"{path}: cannot be read ({reason}); give the path of a CSV file") from None
     comments = [line[1:].partition(":") for line in lines if line.startswith("#")]
     metadata = {key.strip(): value.strip() for key, colon, value in comments if colon}
-    body = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    try:
+        body = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    except csv.Error as error:
+        raise InputError(f"{path}: is no CSV file ({error}); write the file again") from None
     if not body:
         raise InputError(f"{path}: no table in it; write the file again")
     heading, *rows = body

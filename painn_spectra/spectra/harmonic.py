@@ -13,6 +13,7 @@ from painn_spectra.files import atomic_path
 from painn_spectra.normal_modes import normal_modes
 from painn_spectra.populations import classical_weights, quantum_weights
 from painn_spectra.spectra.csv_files import Metadata, read_table, write_table
+from painn_spectra.spectra.npz_file import read_arrays
 from painn_spectra.spectra.raman import depolarisation_ratio
 from painn_spectra.units import AMU_E2_KM_MOL
 
@@ -153,16 +154,18 @@ def derivatives_file(table: Path) -> Path:
 
 def read_conformers(path: Path) -> tuple[Conformers, Metadata]:
     """Conformers with their derivatives, and the notes on their level of theory, from a .npz file."""
+    data = read_arrays(path)
     try:
-        with np.load(path) as data:
-            version = int(data["format_version"])
-            if version != FORMAT_VERSION:
-                raise InputError(
-                    f"{path}: format version {version}, this program reads {FORMAT_VERSION}; compute it again"
-                )
-            fields = {name: data[name] for name in Conformers.__dataclass_fields__}
-            notes = dict(line.split(": ", 1) for line in str(data["notes"]).splitlines())
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        version = int(data["format_version"])
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: format version {version}, this program reads {FORMAT_VERSION}; compute it again"
+            )
+        fields = {name: data[name] for name in Conformers.__dataclass_fields__}
+        notes = dict(line.split(": ", 1) for line in str(data["notes"]).splitlines())
+    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path}: no file of harmonic derivatives ({error}); compute it again") from None
     return Conformers(**fields), notes
 
@@ -172,7 +175,10 @@ def read_sticks(path: Path) -> tuple[Metadata, list[dict[str, float]]]:
     notes, rows = read_table(path)
     if not rows or set(HEADING) - set(rows[0]):
         raise InputError(f"{path}: not a table of harmonic modes; compute it again")
-    return notes, [{key: float(row[key]) for key in HEADING} for row in rows]
+    try:
+        return notes, [{key: float(row[key]) for key in HEADING} for row in rows]
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; a table of modes holds numbers only, compute it again") from None
 
 
 def masses_of(notes: Mapping[str, str], path: Path) -> Array:

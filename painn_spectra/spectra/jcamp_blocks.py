@@ -5,6 +5,7 @@ prints failed checks; the tests compare with it where it is right.
 McDonald, Wilks 1988, doi:10.1366/0003702884428734.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ def _block(path: Path, headers: dict[str, str], rows: dict[str, list[str]]) -> B
         return None
     form = headers[table].replace(" ", "").upper()
     x_factor, y_factor = (_number(path, headers, f"{axis}FACTOR", 1.0) for axis in "XY")
+    if not x_factor:
+        raise InputError(f"{path}: ##XFACTOR=0 leaves no axis; correct it")
     n_points = int(_number(path, headers, "NPOINTS", 0.0))
     if "END" not in headers:
         raise InputError(f"{path}: no ##END= behind the table, the file is truncated; download it again")
@@ -84,9 +87,9 @@ def _block(path: Path, headers: dict[str, str], rows: dict[str, list[str]]) -> B
         first, last = (_number(path, headers, f"{end}X", np.nan) for end in ("FIRST", "LAST"))
         if not np.isfinite([first, last]).all() or n_points < 1:
             raise InputError(f"{path}: needs ##FIRSTX, ##LASTX and ##NPOINTS for (X++(Y..Y)); add them")
-        x = np.linspace(first, last, n_points)
         step = (last - first) / max(n_points - 1, 1)
-        y = _ordinates(path, rows[table], x_factor, first, step)
+        y = _ordinates(path, rows[table], x_factor, first, step, n_points)
+        x = np.linspace(first, last, len(y))
     elif form.startswith("(XY..XY)"):
         numbers = [value for line in rows[table] for value in _plain(path, line)]
         if len(numbers) % 2:
@@ -99,13 +102,18 @@ def _block(path: Path, headers: dict[str, str], rows: dict[str, list[str]]) -> B
     return Block(headers, x, y_factor * y)
 
 
-def _ordinates(path: Path, lines: Sequence[str], x_factor: float, first: float, step: float) -> Array:
-    """y of an (X++(Y..Y)) table. A line after differences begins with the last y again, to check it."""
+def _ordinates(
+    path: Path, lines: Sequence[str], x_factor: float, first: float, step: float, n_points: int
+) -> Array:
+    """y of an (X++(Y..Y)) table. A line after differences begins with the last y again, to check it.
+
+    A line that repeats a value more often than the table has points is not unpacked.
+    """
     packed = any(PACKED.search(line) for line in lines)
     values: list[float] = []
     differences = False
     for line in lines:
-        x, new, ends_in_difference = _unpacked(path, line) if packed else _affn(path, line)
+        x, new, ends_in_difference = _unpacked(path, line, n_points) if packed else _affn(path, line)
         position = len(values)
         if differences:
             if not new or abs(new[0] - values[-1]) > 0.5:
@@ -133,8 +141,8 @@ def _rounding(line: str) -> float:
 
 
 def _affn(path: Path, line: str) -> tuple[float, list[float], bool]:
-    x, *values = _plain(path, line)
-    return x, values, False
+    x, *values = _plain(path, line) or [math.nan]
+    return _finite_x(path, line, x), values, False
 
 
 def _plain(path: Path, line: str) -> list[float]:
@@ -142,15 +150,23 @@ def _plain(path: Path, line: str) -> list[float]:
     return [np.nan if token == "?" else float(token) for token in _tokens(path, line, PLAIN_TOKEN)]
 
 
-def _unpacked(path: Path, line: str) -> tuple[float, list[float], bool]:
-    """x, the ordinates, and whether the last one came from a difference."""
-    x, *tokens = _tokens(path, line, PACKED_TOKEN)
+def _finite_x(path: Path, line: str, x: float) -> float:
+    if not math.isfinite(x):
+        raise InputError(f"{path}: the line {line[:30]!r} does not begin with an x; mend it")
+    return x
+
+
+def _unpacked(path: Path, line: str, most: int) -> tuple[float, list[float], bool]:
+    """x, at most `most` + 1 ordinates, and whether the last one came from a difference."""
+    tokens = _tokens(path, line, PACKED_TOKEN)
+    start = PLAIN_TOKEN.fullmatch(tokens[0]) if tokens else None
+    x = _finite_x(path, line, float(tokens[0]) if start and tokens[0] != "?" else math.nan)
     values: list[float] = []
     difference: float | None = None
-    for token in tokens:
+    for token in tokens[1:]:
         lead, rest = token[0], token[1:]
         if lead in DUPLICATE and values:
-            repeats = int(DUPLICATE[lead] + rest) - 1
+            repeats = int(min(float(DUPLICATE[lead] + rest), most + 2.0)) - 1
             values += [values[-1] + (difference or 0.0) * k for k in range(1, repeats + 1)]
         elif lead in DIFFERENCE and values:
             difference = float(DIFFERENCE[lead] + rest)
@@ -161,7 +177,9 @@ def _unpacked(path: Path, line: str) -> tuple[float, list[float], bool]:
             difference = None
             number = SQUEEZED[lead] + rest if lead in SQUEEZED else token
             values.append(np.nan if token == "?" else float(number))
-    return float(x), values, difference is not None
+        if len(values) > most + 1:
+            raise InputError(f"{path}: the line {line[:30]!r} holds more than all {most} points; mend it")
+    return x, values, difference is not None
 
 
 def _tokens(path: Path, line: str, pattern: re.Pattern[str]) -> list[str]:
@@ -183,6 +201,9 @@ def _tokens(path: Path, line: str, pattern: re.Pattern[str]) -> list[str]:
 def _number(path: Path, headers: dict[str, str], label: str, default: float) -> float:
     text = headers.get(label, "").replace(",", ".").split()
     try:
-        return float(text[0]) if text else default
+        number = float(text[0]) if text else default
     except ValueError:
-        raise InputError(f"{path}: ##{label}={headers[label]} is no number; correct it") from None
+        number = math.inf
+    if label in headers and text and not math.isfinite(number):
+        raise InputError(f"{path}: ##{label}={headers[label]:.40} is no number; correct it")
+    return number

@@ -123,7 +123,10 @@ def _read_csv(path: Path, text: str, kind: Kind | None) -> MeasuredCurve:
     headers = {_label(key): value.strip() for key, colon, value in comments if colon}
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     separator = next((c for c in ",;\t" if any(c in line for line in lines)), None)
-    table = list(csv.reader(lines, delimiter=separator)) if separator else [line.split() for line in lines]
+    try:
+        table = list(csv.reader(lines, delimiter=separator)) if separator else [ln.split() for ln in lines]
+    except csv.Error as error:
+        raise InputError(f"{path}: is no CSV file ({error}); download it again") from None
     head = next((i for i, row in enumerate(table[:-1]) if any(map(_is_wavenumber, row))
                  and _numbers(table[i + 1])), None)  # fmt: skip
     names = [cell.strip().lower() for cell in table[head]] if head is not None else []

@@ -1,4 +1,4 @@
-"""Reading a series from an .npz archive: members are streamed, for NumPy cannot map them into memory."""
+"""Reading .npz archives, never a pickle: whole small ones, or a series by streaming its members."""
 
 import math
 import zipfile
@@ -23,6 +23,8 @@ from painn_spectra.spectra.series import (
 
 FIX = "save plain arrays of numbers with np.savez"
 MASSES, NUMBERS = "masses_amu", "numbers"
+MOST_ATOMS = 100_000
+DAMAGE = (ValueError, OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 class Member:
@@ -36,7 +38,7 @@ class Member:
             version = npy.read_magic(self.stream)
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             self.shape, fortran, self.dtype = header(self.stream)
-        except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except (*DAMAGE, KeyError) as error:
             raise InputError(f"{path}: {name!r} cannot be read ({_reason(error)}); {FIX}") from None
         if self.dtype.hasobject:
             raise InputError(f"{path}: {name!r} is pickled, which is never loaded; {FIX}")
@@ -54,14 +56,41 @@ class Member:
         try:
             self.stream.seek(self.start + first * row_bytes)
             data = self.stream.read(n * row_bytes)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGE as error:
             raise InputError(f"{self.path}: {self.name!r} is damaged ({_reason(error)}); {FIX}") from None
         if len(data) != n * row_bytes:
             raise InputError(f"{self.path}: {self.name!r} ends too early; {FIX}")
         return np.frombuffer(data, self.dtype).reshape(n, *row_shape).astype(np.float64)
 
-    def whole(self) -> Array:
-        return self.rows(0, 1, self.shape)[0]
+    def per_atom(self) -> Array:
+        """The array of one number per atom."""
+        if math.prod(self.shape) > MOST_ATOMS:
+            raise InputError(f"{self.path}: {self.name!r} has the shape {self.shape}, not (n_atoms,); {FIX}")
+        return self.rows(0, 1, self.shape)[0].ravel()
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of one of our own archives by name, of numbers or text.
+
+    A header may claim any size: an array is made only where the archive holds its bytes.
+    Raises InputError for a file that is missing, damaged, pickled or none of this kind.
+    """
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as stream:
+                    npy.read_magic(stream)
+                    shape, _, dtype = npy.read_array_header_1_0(stream)
+                    if dtype.hasobject:
+                        raise ValueError(f"{entry.filename} is pickled, which is never loaded")
+                    if entry.file_size != stream.tell() + math.prod(shape) * dtype.itemsize:
+                        raise ValueError(f"{entry.filename} is not as long as its header says")
+                with archive.open(entry) as stream:
+                    arrays[entry.filename.removesuffix(".npy")] = npy.read_array(stream, allow_pickle=False)
+    except DAMAGE as error:
+        raise InputError(f"{path}: cannot be read ({_reason(error)}); compute it again") from None
+    return arrays
 
 
 @contextmanager
@@ -80,7 +109,7 @@ def open_npz(
             archive = stack.enter_context(zipfile.ZipFile(path))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; correct the path") from None
-        except (OSError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             reason = "the file is empty" if _is_empty(path) else f"damaged or not .npz ({_reason(error)})"
             raise InputError(f"{path}: {reason}; {FIX}") from None
         names = {Path(entry).stem for entry in archive.namelist() if entry.endswith(".npy")}
@@ -88,7 +117,7 @@ def open_npz(
             name: Member(archive, name, path, stack)
             for name in (*SERIES_SHAPES, *MOTION_SHAPES, MASSES) if name in names
         }  # fmt: skip
-        masses = members.pop(MASSES).whole().ravel() if MASSES in members else masses_amu
+        masses = members.pop(MASSES).per_atom() if MASSES in members else masses_amu
         shapes = {}
         for name, member in members.items():
             tail = (SERIES_SHAPES | MOTION_SHAPES)[name]
@@ -110,8 +139,8 @@ def npz_numbers(path: Path) -> Array | None:
             names = archive.namelist()
             if f"{NUMBERS}.npy" not in names:
                 return None
-            return Member(archive, NUMBERS, path, stack).whole().ravel()
-    except (OSError, zipfile.BadZipFile):
+            return Member(archive, NUMBERS, path, stack).per_atom()
+    except DAMAGE:
         return None  # opening it for the series tells what is wrong
 
 

@@ -24,6 +24,7 @@ from painn_spectra.spectra.series import (
 
 RERUN = "run the dynamics stage again"
 BROKE = "the dynamics broke there, shorten md.timestep_fs or train the model better"
+MOST_COMPRESSION = 100  # claimed bytes per stored one: measured numbers do not shrink so far
 
 
 @contextmanager
@@ -37,13 +38,13 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
     except OSError:
         reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
         raise InputError(f"{path}: {reason}; {RERUN}") from None
-    with file:
+    with file, _damage_told(path):
         version = file.attrs.get("format_version")
-        if version not in keys.READABLE_TRAJECTORIES:
+        if np.ndim(version) or version not in keys.READABLE_TRAJECTORIES:
             known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
             raise InputError(f"{path}: format_version {version} is not {known}; {RERUN}")
         datasets = {name: _dataset(file, name, path) for name in SERIES_SHAPES}
-        if int(file.attrs.get("sparse_stride", 0)) == 1:  # the motion at every sample
+        if np.array_equal(file.attrs.get("sparse_stride", 0), 1):  # the motion at every sample
             datasets |= {
                 name: _dataset(file, name, path)
                 for name in MOTION_SHAPES if name in file
@@ -58,38 +59,73 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
-            advice=BROKE, masses_amu=file.attrs.get("masses_amu"),
-            numbers=file.attrs.get("numbers"), **_starts(file, n_replicas),
-            controls=_controls(file, n_replicas, numbers["temperature_K"]),
+            advice=BROKE, masses_amu=_per_atom(file, "masses_amu", path),
+            numbers=_per_atom(file, "numbers", path), **_starts(file, n_replicas, path),
+            controls=_controls(file, n_replicas, numbers["temperature_K"], path),
         )  # fmt: skip
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """What HDF5 finds in a damaged file, when it comes to read that part, as our one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: is damaged ({reason}); {RERUN}") from None
 
 
 def _reader(data: h5py.Dataset) -> Read:
     return lambda replica, start, stop: data[replica, start:stop]
 
 
-def _starts(file: h5py.File, n_replicas: int) -> dict[str, Any]:
+def _starts(file: h5py.File, n_replicas: int, path: Path) -> dict[str, Any]:
     """Conformer that each replica started from, and all of them with their modes, where the file tells."""
-    starts = json.loads(file.attrs.get("starts", "{}"))
-    conformers, replicas = starts.get("conformers"), starts.get("replicas")
-    if not conformers or len(replicas or ()) != n_replicas:
+    if "starts" not in file.attrs:
         return {}
-    positions = np.array([conformer["positions"] for conformer in conformers])
-    minima = None
-    if all("modes" in conformer for conformer in conformers):
-        modes, wavenumbers = (np.array([c[name] for c in conformers]) for name in ("modes", "wavenumbers_cm"))
-        minima = Minima(positions, modes, wavenumbers, replicas)
+    try:
+        starts = json.loads(file.attrs["starts"])
+        conformers, replicas = starts["conformers"], np.array(starts["replicas"], dtype=int)
+        positions = np.array([conformer["positions"] for conformer in conformers], dtype=float)
+        modes, wavenumbers = (
+            np.array([conformer[name] for conformer in conformers if name in conformer], dtype=float)
+            for name in ("modes", "wavenumbers_cm")
+        )
+        if replicas.shape != (n_replicas,) or not set(replicas.tolist()) <= set(range(len(positions))):
+            raise ValueError("a replica's conformer is missing")
+        if positions.shape[2:] != (3,) or (len(modes) and modes.shape[2:] != positions.shape[1:]):
+            raise ValueError("shapes disagree")
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(f"{path}: attribute 'starts' cannot be read ({error}); {RERUN}") from None
+    whole = len(modes) == len(wavenumbers) == len(positions)
+    minima = Minima(positions, modes, wavenumbers, replicas.tolist()) if whole else None
     return {"references": positions[replicas], "minima": minima}
 
 
-def _controls(file: h5py.File, n_replicas: int, temperature_K: float) -> tuple[np.ndarray, np.ndarray] | None:
+def _controls(
+    file: h5py.File, n_replicas: int, temperature_K: float, path: Path
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Excess kinetic energies of the modes and their wavenumbers, where the dynamics wrote them; they count
     from k_BT of the file's temperature."""
-    data = file.get(keys.MODE_ENERGY_EXCESS)
-    if data is None or data.shape[0] != n_replicas or temperature_K != file.attrs["temperature_K"]:
+    if keys.MODE_ENERGY_EXCESS not in file:
         return None
-    excess = data[:]
-    return (excess, np.asarray(data.attrs["wavenumbers_cm"])) if np.isfinite(excess).all() else None
+    data = _dataset(file, keys.MODE_ENERGY_EXCESS, path)
+    if data.ndim != 2 or data.shape[0] != n_replicas or temperature_K != file.attrs["temperature_K"]:
+        return None
+    excess, wavenumbers = data[:], np.asarray(data.attrs["wavenumbers_cm"])
+    if wavenumbers.shape != excess.shape[1:]:
+        raise InputError(f"{path}: {keys.MODE_ENERGY_EXCESS!r} and its wavenumbers differ in number; {RERUN}")
+    return (excess, wavenumbers) if np.isfinite(excess).all() else None
+
+
+def _per_atom(file: h5py.File, name: str, path: Path) -> np.ndarray | None:
+    """An attribute of positive numbers (n_atoms,), None where the file has none."""
+    if name not in file.attrs:
+        return None
+    values = np.asarray(file.attrs[name])
+    if values.ndim != 1 or values.dtype.kind not in "fiu" or not ((0 < values) & (values < math.inf)).all():
+        raise InputError(f"{path}: attribute {name!r} is not a list of positive numbers; {RERUN}")
+    return values
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
@@ -101,6 +137,11 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         raise InputError(f"{path}: {name!r} points to other data; copy its numbers into this file")
     if data.dtype.kind != "f":
         raise InputError(f"{path}: {name!r} is {data.dtype}, not floats; {RERUN}")
+    stored = data.id.get_storage_size()
+    if data.size * data.dtype.itemsize > stored * (1 if data.chunks is None else MOST_COMPRESSION):
+        raise InputError(
+            f"{path}: {name!r} claims the shape {data.shape}, but {stored} bytes are there; {RERUN}"
+        )
     return data
 
 
@@ -119,4 +160,4 @@ def _positive(file: h5py.File, name: str, path: Path) -> float:
 
 def _text(file: h5py.File, name: str, path: Path) -> str:
     value = _attribute(file, name, path)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return " ".join((value.decode(errors="replace") if isinstance(value, bytes) else str(value)).split())
