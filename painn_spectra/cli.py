@@ -48,6 +48,13 @@ def positive(text: str) -> int:
     return number
 
 
+def whole(text: str) -> int:
+    """A whole number from 0 on."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, give 0 or more")
+    return int(text)
+
+
 def new(a: Arguments) -> None:
     from painn_spectra.new_molecule import new_molecule
 
@@ -191,7 +198,7 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads, first_member=a.first_member,
+        a.threads, first_member=a.first_member, group=a.group,
     )  # fmt: skip
 
 
@@ -348,6 +355,9 @@ def parser() -> Parser:
     moving = add(md, "molecular dynamics of all replicas", "model", "dataset", "trajectory", "report")
     moving.add_argument(
         "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
+    )
+    moving.add_argument(
+        "--group", type=whole, metavar="N", help="only the Nth md.replicas_per_job replicas, from 0"
     )
     threaded = [
         reference,

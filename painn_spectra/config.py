@@ -218,6 +218,7 @@ class DynamicsSettings(Settings):
     production_ps: Positive = 10.0
     until_relative_error: Annotated[float, Field(gt=0, lt=1)] | None = None
     max_replicas: Count = 256
+    replicas_per_job: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
     record_interval_steps: Count = 2
     record_motion: bool = True
     checkpoint_interval_ps: Positive = 0.5

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,22 +63,28 @@ def open_parts(parts: Path, key: Any) -> None:
 
 
 @contextlib.contextmanager
-def output_lock(path: Path | str) -> Iterator[None]:
+def output_lock(path: Path | str, wait: bool = False) -> Iterator[None]:
     """Hold `<path>.lock` while a stage writes `path`: an orphaned worker and its rerun must not both write.
 
-    Raises InputError naming the process that holds the lock.
+    The system lets go of it when its holder ends, however that ends: a file left behind locks nothing.
+    wait: until it is free. Else raises InputError naming the process, and its machine, that holds the lock.
     """
     lock = Path(f"{path}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
             raise InputError(f"{path}: being written by process {holder}; wait for it or stop it") from None
+        except OSError as error:  # a file system without locks
+            raise InputError(
+                f"{lock}: cannot be locked ({error.strerror}); keep results on a file system with flock, as "
+                "nearly all are (NFS: version 4, or mounted without nolock)"
+            ) from None
         stream.truncate(0)
-        stream.write(str(os.getpid()))
+        stream.write(f"{os.getpid()} on {socket.gethostname()}")
         stream.flush()
         target = Path(path)
         for leftover in target.parent.glob(f".[0-9]*.{target.name}"):  # of a writer killed half-way

@@ -177,6 +177,13 @@ def chunks(config: Config, round_number: int) -> list[str]:
     return [f"{k:04d}" for k in range(math.ceil(n_frames / CHUNK_FRAMES))]
 
 
+def replica_groups(md: DynamicsSettings) -> list[str]:
+    """Names of the jobs that share the replicas of one run; none where one job runs all of them."""
+    if not md.replicas_per_job or md.replicas_per_job >= md.n_replicas:
+        return []
+    return [f"{k:04d}" for k in range(math.ceil(md.n_replicas / md.replicas_per_job))]
+
+
 def experiment_files(molecule: Molecule) -> Experiment:
     """The entry's experiment with the default band table filled in where the file exists."""
     bands = f"config/molecules/{molecule.name}/bands.csv"

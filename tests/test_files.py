@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_second_writer_is_told_who_holds_the_lock(tmp_path):
     holder.kill()
     holder.join()
     with output_lock(tmp_path / "out"):  # a killed holder holds no more
-        assert (tmp_path / "out.lock").read_text() == str(os.getpid())
+        assert (tmp_path / "out.lock").read_text() == f"{os.getpid()} on {socket.gethostname()}"
 
 
 def test_leftovers_of_a_killed_writer_go(tmp_path):

@@ -1,5 +1,6 @@
 """The stage `md`: starts, equilibration and production of a trained model, joined into trajectory.h5."""
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ Integers = NDArray[np.int64]
 
 WITHOUT_INFLUENCE = {  # on the samples' values
     "production_ps", "checkpoint_interval_ps", "device", "until_relative_error", "max_replicas",
+    "replicas_per_job",
 }  # fmt: skip
 
 
@@ -54,8 +56,12 @@ def run_dynamics(
     threads: int | None = None,
     load: Load = load_model,
     first_member: Path | None = None,
+    group: int | None = None,
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
+
+    group: only the replicas of this share of `md.replicas_per_job`, from 0; they stay beside `trajectory`, for
+    a run without it to join, and `report` tells which they were.
 
     isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
     load: opens the model file; any potential of the same interface may stand in. first_member: another model
@@ -69,12 +75,13 @@ def run_dynamics(
             raise InputError(
                 f"{path}: no such model file; train one with 'snakemake train' or correct the path"
             )
-    with output_lock(trajectory):
+    parts = Path(f"{trajectory}.parts")
+    with output_lock(trajectory if group is None else report), contextlib.ExitStack() as starting:
         numbers, frames = labelled_geometries(dataset)
         masses = isotopic_masses(numbers, frames[0], isotopes)  # (n_atoms,) | amu
         device = pick_device(settings.device)
 
-        parts = Path(f"{trajectory}.parts")
+        starting.enter_context(output_lock(parts, wait=True))  # the first of several jobs makes all starts
         open_parts(
             parts,
             {
@@ -101,6 +108,7 @@ def run_dynamics(
                         settings.seed, found.get("conformers"),
                     )  # fmt: skip
             write_json(starts_file, found)
+        starting.close()
         starts = json.loads(starts_file.read_text(encoding="utf-8"))
         check_fastest_vibration(settings, starts["conformers"])
         plan = lengths(settings)
@@ -116,6 +124,19 @@ def run_dynamics(
             "masses_amu": masses,
             "settings": settings.model_dump_json(),
         }
+        if group is not None:
+            size = settings.replicas_per_job or settings.n_replicas
+            share = range(group * size, min((group + 1) * size, settings.n_replicas))
+            if not share:
+                raise InputError(
+                    f"--group {group}: md.n_replicas = {settings.n_replicas} in jobs of {size} end before it; "
+                    f"count from 0 to {(settings.n_replicas - 1) // size}"
+                )
+            mine = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device, share)
+            n_workers = min(threads or torch.get_num_threads(), len(mine))
+            run_with_progress(mine, plan, model, load, n_workers, f"{molecule} {dynamics} {group:04d}")
+            write_json(report, {"replicas": [share[0], share[-1]]})
+            return
         blocks: list[Block] = []
         error, wanted = None, settings.n_replicas
         while True:  # once, or until the errors are small enough: a rerun passes through the same numbers
@@ -174,7 +195,7 @@ def split_into_blocks(
     """The replicas `everyone` in blocks, each with a folder of its own: a few per core, all on a GPU."""
     geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
     linear = is_linear(geometries[0], masses_amu)
-    size = BLOCK_REPLICAS if device == "cpu" else len(everyone)
+    size = BLOCK_REPLICAS if device == "cpu" else settings.replicas_per_job or len(everyone)
     return [
         Block(
             folder=parts / f"{rows[0]:04d}-{rows[-1]:04d}",

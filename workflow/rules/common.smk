@@ -23,6 +23,7 @@ from painn_spectra.plan import (
     experiment_files,
     labels_file,
     model_source,
+    replica_groups,
     rounds,
     shipped_harmonic,
     stage_settings,
@@ -49,9 +50,20 @@ wildcard_constraints:
     dynamics=r"(classical|rpmd|trpmd|tepigs)[0-9]*",
     member=r"\d+",
     round=r"\d+",
+    group=r"\d{4}",
 
 
 NUMBERS = {"member": "member", "round_number": "round", "chunk": "chunk"} # argument: wildcard
+
+
+def more(amount):
+    """`resources` function: `amount` at the first attempt, twice as much at the second, and so on."""
+    return lambda wildcards, attempt: attempt * amount
+
+
+def gpus(device):
+    """`resources` value: the GPU that a setting `device` asks for; with `auto` a job takes what it finds."""
+    return 1 if device == "cuda" else 0
 
 
 def settings(stage):

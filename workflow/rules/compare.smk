@@ -34,8 +34,8 @@ rule draw_figures:
         folders=lambda wildcards: "results/{0}/{1} results/{0}/figures/{1}".format(*wildcards),
         version=STAGE_VERSION["compare"],
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=more(2000),
+        runtime=more(15),
     shell:
         "painn-spectra compare --settings {params.settings:q} {params.folders} {output.comparison}"
         " {output.similarity}"
@@ -65,8 +65,8 @@ rule write_report:
         folder="results/{molecule}",
         version=STAGE_VERSION["report"],
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     shell:
         "painn-spectra report --settings {params.settings:q} {params.folder} {output} > {log} 2>&1"
 

@@ -27,8 +27,8 @@ rule harmonic_model:
         settings=settings("harmonic-model"),
         version=STAGE_VERSION["harmonic-model"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=more(4000),
+        runtime=more(60),
     shell:
         "painn-spectra harmonic-model --settings {params.settings:q} {input} {output.table} {output.conformers}"
         " > {log} 2>&1"
@@ -66,8 +66,8 @@ rule harmonic_reference:
         content=shipped_derivatives,
     threads: lambda wildcards: 1 if shipped_harmonic(SETTINGS, wildcards.molecule) else workflow.cores
     resources:
-        mem_mb=lambda wildcards, threads: 4000 * threads,
-        runtime=1440,
+        mem_mb=lambda wildcards, threads, attempt: attempt * 4000 * threads,
+        runtime=more(1440),
     shell:
         "painn-spectra harmonic-reference --settings {params.settings:q} --threads {threads} {input} {output.table}"
         " > {log} 2>&1"
@@ -85,8 +85,8 @@ rule harmonic_compare:
     params:
         version=STAGE_VERSION["compare"],
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=more(1000),
+        runtime=more(10),
     shell:
         "painn-spectra harmonic-compare {input.reference} {input.model} {output} > {log} 2>&1"
 
@@ -115,8 +115,8 @@ rule scan_torsions:
         version=STAGE_VERSION["torsions"],
     threads: lambda wildcards: workflow.cores
     resources:
-        mem_mb=lambda wildcards, threads: 4000 * threads,
-        runtime=720,
+        mem_mb=lambda wildcards, threads, attempt: attempt * 4000 * threads,
+        runtime=more(720),
     shell:
         "painn-spectra torsions --settings {params.settings:q} --threads {threads} {input}"
         " {output.profiles} {output.barriers} {params.folder} > {log} 2>&1"

@@ -11,7 +11,7 @@ rule measure_steps:
         python=sys.executable,
     threads: workflow.cores # it uses one; nothing else may run beside a measurement
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=more(4000),
+        runtime=more(30),
     shell:
         "{params.python:q} {input.script} --model {input.model} > {output} 2> {log}"

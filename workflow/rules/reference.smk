@@ -58,8 +58,8 @@ rule find_conformers:
         settings=settings("conformers"),
         version=STAGE_VERSION["conformers"],
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more(2000),
+        runtime=more(60),
     shell:
         "painn-spectra conformers --settings {params.settings:q} {output} > {log} 2>&1"
 
@@ -76,8 +76,8 @@ rule sample_geometries:
         version=STAGE_VERSION["sample"],
     threads: lambda wildcards: workflow.cores
     resources:
-        mem_mb=lambda wildcards, threads: max(2000, 500 * threads),
-        runtime=120,
+        mem_mb=lambda wildcards, threads, attempt: attempt * max(2000, 500 * threads),
+        runtime=more(120),
     shell:
         "painn-spectra sample --settings {params.settings:q} --threads {threads} {input} {output} > {log} 2>&1"
 
@@ -117,8 +117,8 @@ rule sample_model:
         others=lambda wildcards, input: input.models[1:],
     threads: lambda wildcards: min(workflow.cores, len(SETTINGS.sampling.model_temperatures_K))
     resources:
-        mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
-        runtime=240,
+        mem_mb=lambda wildcards, threads, attempt: attempt * max(4000, 1000 * threads),
+        runtime=more(240),
     shell:
         "painn-spectra sample-model --settings {params.settings:q} --threads {threads} {input.models[0]}"
         " {input.dataset} {output.geometries} --others {params.others} --spectra {input.spectra}"
@@ -143,8 +143,8 @@ rule label_chunk:
         store=LABEL_STORE,
         version=STAGE_VERSION["label"],
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=more(4000),
+        runtime=more(720),
     shell:
         "painn-spectra label --settings {params.settings:q} --store {params.store} --threads {threads}"
         " {input} {output} > {log} 2>&1"
@@ -167,8 +167,8 @@ rule gather_labels:
         content=shipped_content,
         previous=lambda wildcards, input: f"--previous {input.dataset} {input.split}" if input.dataset else "",
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=more(2000),
+        runtime=more(10),
     shell:
         "painn-spectra gather --settings {params.settings:q} {output} {input.labels:q} {params.previous}"
         " --failures {input.failures} > {log} 2>&1"
@@ -197,8 +197,8 @@ rule label_pretraining:
         version=STAGE_VERSION["label-pretraining"],
     threads: lambda wildcards: workflow.cores # bursts of dynamics are shared out among all
     resources:
-        mem_mb=lambda wildcards, threads: max(2000, 500 * threads),
-        runtime=120,
+        mem_mb=lambda wildcards, threads, attempt: attempt * max(2000, 500 * threads),
+        runtime=more(120),
     shell:
         "painn-spectra label-pretraining --settings {params.settings:q} --threads {threads} {input} {output}"
         " > {log} 2>&1"

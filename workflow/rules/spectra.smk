@@ -21,8 +21,8 @@ rule compute_spectra:
         version=STAGE_VERSION["spectra"],
         members=lambda wildcards, input: ["--members", *input.members] if input.members else "",
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=more(4000),
+        runtime=more(30),
     shell:
         "painn-spectra spectra --settings {params.settings:q} {input.trajectory}"
         " {output.ir} {output.raman} {output.bands} {output.replicas} {params.members} > {log} 2>&1"

@@ -14,8 +14,9 @@ rule pretrain_member:
         version=STAGE_VERSION["pretrain"],
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=more(4000),
+        runtime=more(240),
+        gpu=gpus(SETTINGS.train.device),
     shell:
         "painn-spectra pretrain --settings {params.settings:q} {input} {output} > {log} 2>&1"
 
@@ -41,8 +42,9 @@ rule train_member:
         same="",
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=more(4000),
+        runtime=more(1440),
+        gpu=gpus(SETTINGS.train.device),
     shell:
         "painn-spectra train --settings {params.settings:q} {params.start} {input.dataset} {input.split} {output}"
         " {params.same} > {log} 2>&1"
@@ -102,8 +104,8 @@ rule evaluate_model:
         figures=lambda wildcards: f"results/{wildcards.molecule}/figures",
         version=STAGE_VERSION["evaluate"],
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=more(4000),
+        runtime=more(30),
     shell:
         "painn-spectra evaluate-split {input.dataset} {input.split} {output.errors} {params.figures}"
         " --models {input.models} --members {output.members} > {log} 2>&1"
@@ -137,8 +139,8 @@ rule summarise_rounds:
         figures="results/{molecule}/figures",
         version=STAGE_VERSION["rounds"],
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=more(2000),
+        runtime=more(15),
     shell:
         "painn-spectra rounds {input.dataset} {input.errors} {output.table} {params.figures}"
         " --records {input.records} --spectra {input.spectra} > {log} 2>&1"
