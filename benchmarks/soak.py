@@ -37,11 +37,12 @@ GROWTH_MB_PER_100_LOOPS = 2.0
 HEADS = ("minutes", "loop", "rss_MB", "open_files", "children", "threads")
 
 
-def geometries(path: Path, seed: int) -> Path:
+def geometries(path: Path, seed: int, n_frames: int = N_FRAMES) -> Path:
+    """Displaced waters in four groups, written to `path`."""
     rng = np.random.default_rng(seed)
-    frames = [Atoms("OH2", WATER + rng.normal(scale=SPREAD_A, size=(3, 3))) for _ in range(N_FRAMES)]
+    frames = [Atoms("OH2", WATER + rng.normal(scale=SPREAD_A, size=(3, 3))) for _ in range(n_frames)]
     for number, frame in enumerate(frames):
-        frame.info["seed"] = number // 10
+        frame.info["seed"] = 4 * number // n_frames
     write(path, frames, format="extxyz")
     return path
 

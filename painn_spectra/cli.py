@@ -288,11 +288,25 @@ def status(a: Arguments) -> None:
     print(told(a.results, not a.no_plot))
 
 
+def verify(a: Arguments) -> None:
+    from painn_spectra.provenance import verify as checked
+
+    print(checked(a.results))
+
+
 def schema(a: Arguments) -> None:
     from painn_spectra.config import json_schema
     from painn_spectra.files import write_json
 
     write_json(a.output, json_schema())
+
+
+RECORDED = (
+    evaluate_split,
+    harmonic_compare,
+    rounds,
+    index,
+)  # stages of the workflow that are told no settings
 
 
 def parser() -> Parser:
@@ -303,7 +317,7 @@ def parser() -> Parser:
 
     def add(run: Callable[[Arguments], None], text: str, *paths: str, settings: bool = True) -> Parser:
         command = commands.add_parser(run.__name__.replace("_", "-"), help=text, description=text)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, stage=command.prog.split()[-1], recorded=settings or run in RECORDED)
         if settings:
             command.add_argument("--settings", metavar="JSON", default="{}", help="default: %(default)s")
         for path in paths:
@@ -434,6 +448,7 @@ def parser() -> Parser:
     add(summary, "what a results folder holds: figures, errors, bands, seconds", "results", settings=False)
     watching = add(status, "jobs of a long run, and the spectrum so far", "results", settings=False)
     watching.add_argument("--no-plot", action="store_true", help="text only")
+    add(verify, "are the results what was written, from what is there?", "results", settings=False)
     add(schema, "write the JSON schema of config.yaml", "output", settings=False)
     return top
 
@@ -442,7 +457,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 (130 after Ctrl-C) with one line on standard error."""
     try:
         arguments = parser().parse_args(argv)
-        arguments.run(arguments)
+        if not getattr(arguments, "recorded", False):
+            arguments.run(arguments)
+            return 0
+        from painn_spectra.provenance import recorded
+
+        with recorded(arguments.stage, getattr(arguments, "settings", "{}"), _paths(arguments)):
+            arguments.run(arguments)
     except InputError as error:
         return _complain(f"error: {error}")
     except FileNotFoundError as error:
@@ -456,6 +477,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("stopped by Ctrl-C; the same command goes on or begins anew", 130)
     return 0
+
+
+def _paths(arguments: Arguments) -> list[Path]:
+    """Every file that a command line names."""
+    values = [value for value in vars(arguments).values() if isinstance(value, Path | list)]
+    flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
+    return [path for path in flat if isinstance(path, Path)]
 
 
 def _complain(line: str, code: int = 2) -> int:

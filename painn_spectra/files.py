@@ -13,6 +13,8 @@ from typing import Any
 
 from painn_spectra.errors import InputError
 
+listeners: list[list[Path]] = []  # each is told what this process writes (provenance.py)
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -26,6 +28,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(target)
+        for listener in listeners:
+            listener.append(target)
     except OSError as error:
         error.filename = error.filename or str(target)
         raise

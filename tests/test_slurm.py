@@ -47,7 +47,9 @@ PATIENCE_S = 1500
 def cluster() -> Iterator[None]:
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
         pytest.skip("no snakemake-executor-plugin-slurm here: pip install '.[slurm]'")
-    started = subprocess.run([SCRIPT, "start"], capture_output=True, text=True, env={**os.environ, "CPUS": "2"})
+    started = subprocess.run(
+        [SCRIPT, "start"], capture_output=True, text=True, env={**os.environ, "CPUS": "2"}
+    )
     if started.returncode == 3:
         pytest.skip(started.stderr.strip())
     assert started.returncode == 0, started.stderr

@@ -162,9 +162,7 @@ def read_replicas(path: Path) -> tuple[Array, dict[str, Array], dict[str, list[A
             kind: [found[f"{part}_models"] for part in parts] for kind, parts in PARTS.items()
             if f"{parts[0]}_models" in found
         }  # fmt: skip
-        densities = {
-            kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()
-        }
+        densities = {kind: np.sum([found[part] for part in parts], axis=0) for kind, parts in PARTS.items()}
         return found["wavenumber_cm"], densities, models
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); compute the spectra again") from None
