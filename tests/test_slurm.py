@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 SCRIPT = ROOT / "tests/one_node_slurm.sh"
 STATE = Path(os.environ.get("ONE_NODE_SLURM_STATE", "/tmp/one-node-slurm"))
 FLAGS = (
-    "--workflow-profile", "profiles/slurm", "--cores", "2", "--jobs", "2", "--latency-wait", "5",
+    "--workflow-profile", "profiles/slurm", "--cores", "1", "--jobs", "2", "--latency-wait", "5",
     "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",
     "--seconds-between-status-checks", "5", "--default-resources", "slurm_partition=short",
 )  # fmt: skip
@@ -34,10 +34,10 @@ CONFIG = {
         {"name": "water", "structure": "O", "temperature_K": 100, "method": {"program": "gfn2-xtb"}}
     ],
     "sampling": {
-        "n_embeddings": 3, "n_frames": 60, "n_trajectories": 4, "interval_fs": 25, "modes_fraction": 0.3,
+        "n_embeddings": 3, "n_frames": 40, "n_trajectories": 3, "interval_fs": 25, "modes_fraction": 0.3,
         "rounds": 0, "temperature_K": 300.0,
     },
-    "train": TINY["train"] | {"epochs": 200, "checkpoint_interval_s": 1, "pretrain": {"n_frames": 0}},
+    "train": TINY["train"] | {"epochs": 80, "checkpoint_interval_s": 1, "pretrain": {"n_frames": 0}},
     "md": TINY["md"] | {"n_replicas": 16, "replicas_per_job": 8, "checkpoint_interval_ps": 0.1},
 }  # fmt: skip
 PATIENCE_S = 1500
@@ -123,8 +123,7 @@ def test_water_through_slurm_with_kills(tmp_path, cluster):
     jobs = (STATE / "jobs.log").read_text(encoding="utf-8")
     assert f"JobId={job} " in jobs and "JobState=FAILED" in jobs
     assert "Trying to restart job" in told
-    done = whole.snakemake("--quiet", "all", "--cores", "2")  # as many threads as there
-    assert done.returncode == 0, done.stdout + done.stderr
+    whole.run()
     one, other = contents(whole.folder), contents(disturbed.folder)
     assert set(one) == set(other) and any(name.endswith("trajectory.h5") for name in one)
     for name, value in one.items():

@@ -19,7 +19,7 @@ Kind = Literal["ir", "raman"]
 JCAMP_SUFFIXES = (".jdx", ".dx", ".jcm", ".jcamp")
 MIN_POINTS = 10
 HIGHEST_FUNDAMENTAL_CM = 4500.0
-NAMES = {"ir": "infrared", "raman": "Raman"}
+NAMES = {"ir": "an infrared", "raman": "a Raman"}
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def _refuse_kind(path: Path, found: str, kind: Kind | None) -> None:
     wanted = NAMES[kind or "ir"]
     other = "raman" if kind == "ir" else "ir"
     raise InputError(
-        f"{path}: is {found.strip().lower() or 'another kind of spectrum'}, but an {wanted} spectrum is "
-        f"expected; name it as experiment.{other}, or give an {wanted} one"
+        f"{path}: is {found.strip().lower() or 'another kind of spectrum'}, but {wanted} spectrum is "
+        f"expected; name it as experiment.{other}, or give {wanted} one"
     )
 
 

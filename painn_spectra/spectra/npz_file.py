@@ -1,6 +1,7 @@
 """Reading .npz archives, never a pickle: whole small ones, or a series by streaming its members."""
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,10 @@ from painn_spectra.spectra.series import (
 FIX = "save plain arrays of numbers with np.savez"
 MASSES, NUMBERS = "masses_amu", "numbers"
 MOST_ATOMS = 100_000
-DAMAGE = (ValueError, OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    ValueError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class Member:
