@@ -46,8 +46,8 @@ STAGE_VERSION = {
     "harmonic-reference": 1,
     "harmonic-model": 2,
     "torsions": 1,
-    "spectra": 3,
-    "compare": 2,
+    "spectra": 4,
+    "compare": 3,
     "report": 2,
 }
 
