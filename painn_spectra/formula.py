@@ -4,15 +4,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ase.data import chemical_symbols
-
+SYMBOLS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br "
+    "Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er "
+    "Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu"
+).split()  # by atomic number from 1
 ISOTOPES = {"D": "H", "T": "H"}
 PART = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
 def hill_formula(numbers: Iterable[int]) -> str:
     """C2H6O: carbon, hydrogen, the alphabet; without carbon the alphabet alone. numbers: atomic ones."""
-    return _hill(Counter(chemical_symbols[z] for z in numbers if z > 0))
+    return _hill(Counter(SYMBOLS[z - 1] for z in numbers if z > 0))
 
 
 def stated_formula(text: str) -> str | None:
@@ -21,7 +24,7 @@ def stated_formula(text: str) -> str | None:
     counts: Counter[str] = Counter()
     for symbol, number in PART.findall(bare):
         counts[ISOTOPES.get(symbol, symbol)] += int(number or 1)
-    known = set(counts) <= set(chemical_symbols[1:])
+    known = set(counts) <= set(SYMBOLS)
     return _hill(counts) if counts and known and not PART.sub("", bare) else None
 
 

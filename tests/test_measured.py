@@ -304,7 +304,8 @@ def test_a_raman_csv_is_told_by_its_laser(read):
     ("text", "formula"),
     [
         ("C H3 C O C H3", "C3H6O"), ("H 2 O", "H2O"), ("C2 H6 O", "C2H6O"), ("C D4", "CH4"),
-        ("C1 H4 O1", "CH4O"), ("Cl H", "ClH"), ("", None), ("C2H6O.H2O", None), ("ethanol", None), ("C6H5X", None),
+        ("C1 H4 O1", "CH4O"), ("Cl H", "ClH"), ("", None), ("C2H6O.H2O", None), ("ethanol", None),
+        ("C6H5X", None),
     ],
 )  # fmt: skip
 def test_formula_of_a_file(text, formula):
