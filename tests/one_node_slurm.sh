@@ -70,6 +70,7 @@ case ${1:-} in
         fail "the node is not idle after a minute: see $STATE/slurmctld.log and slurmd.log"
         ;;
     stop)
+        squeue -h -o %i 2> /dev/null | xargs --no-run-if-empty scancel --signal=KILL --full || true
         for daemon in slurmd slurmctld; do
             [ ! -e "$STATE/$daemon.pid" ] || kill "$(cat "$STATE/$daemon.pid")" 2> /dev/null || true
         done

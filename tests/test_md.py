@@ -38,6 +38,7 @@ from painn_spectra.normal_modes import normal_modes
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.populations import classical_weights
 from painn_spectra.relaxation import relax
+from painn_spectra.report.words import cautions
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
 Arrays = dict[str, np.ndarray]
@@ -370,8 +371,91 @@ def test_dissociation_and_nan_are_one_line(tmp_path: Path, threads: int) -> None
         run_dynamics(*arguments, settings, "toy", "classical", 3e5, {}, threads, load_toy)
     assert "\n" not in str(error.value)
     if threads == 1:
-        with pytest.raises(InputError, match=r"replica 0: energy is not a number after 0.15 ps"):
+        with pytest.raises(
+            InputError,
+            match=r"replica 0: energy is not a number after .* ps, step \d+ \(8 of 8 replicas beside it too\)",
+        ):
             run_dynamics(*arguments, settings, "toy", "classical", 300.0, {}, threads, load_going_mad)
+
+
+def load_with_one_gone_mad(path: Path, device: str) -> torch.nn.Module:
+    """From the third step of the production on, the energy of row 2 of a block is no number."""
+    toy, asked = load_toy(path, device), []
+
+    def spoil(_: Any, arguments: tuple[Any, ...], out: dict[str, Any]) -> None:
+        if keys.DIPOLE in arguments[2]:
+            asked.append(1)
+            if len(asked) == 3 and len(out[keys.ENERGY]) > 2:
+                out[keys.ENERGY][2] = math.nan
+
+    toy.register_forward_hook(spoil)
+    return toy
+
+
+def test_one_bad_replica_is_stopped_and_named_the_others_go_on(
+    tmp_path: Path, peroxide: tuple[Path, Path]
+) -> None:
+    """The other replicas come out bit for bit; tables say which one is missing, and why."""
+    whole = run(tmp_path / "whole", peroxide, n_replicas=5)
+    settings = DynamicsSettings(**(SHORT | {"n_replicas": 5}))
+    trajectory, report = tmp_path / "trajectory.h5", tmp_path / "dynamics.json"
+    run_dynamics(
+        *peroxide, trajectory, report, settings, "toy", "classical", 300.0, {}, 1, load_with_one_gone_mad
+    )
+    kept = [0, 1, 3, 4]
+    with h5py.File(trajectory) as file:
+        for name in (keys.DIPOLE, keys.POLARIZABILITY, keys.POTENTIAL_ENERGY):
+            assert np.array_equal(file[name][:], whole[name][kept])
+        assert file.attrs["stopped"].tolist() == [2]
+        assert len(json.loads(file.attrs["starts"])["replicas"]) == 4
+    told = json.loads(report.read_text())
+    steps = round((settings.equilibration_ps + 3 * settings.record_interval_steps * settings.timestep_fs * 1e-3) * 1e3
+                  / settings.timestep_fs)  # fmt: skip
+    assert (told["n_replicas"], told["n_stopped"]) == (4, 1)
+    (entry,) = told["stopped"]
+    assert (entry["replica"], entry["step"]) == (2, steps) and "not a number" in entry["reason"]
+    assert any("1 of 5 replicas were stopped" in caution for caution in cautions(told, [], [], {}))
+
+
+def test_a_replica_that_heats_is_stopped(tmp_path: Path) -> None:
+    """A surface that pumps energy into one replica: its total energy is the witness, no bond breaks."""
+    inputs = write_inputs(tmp_path, "water")
+
+    def load(path: Path, device: str) -> torch.nn.Module:
+        toy = load_toy(path, device)
+        toy.register_forward_hook(
+            lambda _, arguments, out: out[keys.FORCES][1].mul_(1.4) if keys.DIPOLE in arguments[2] else None
+        )
+        return toy
+
+    settings = DynamicsSettings(**(SHORT | {"n_replicas": 3, "production_ps": 1.0}))
+    run_dynamics(
+        *inputs, tmp_path / "trajectory.h5", tmp_path / "dynamics.json", settings, "toy", "classical", 300.0,
+        {}, 1, load,
+    )  # fmt: skip
+    (entry,) = json.loads((tmp_path / "dynamics.json").read_text())["stopped"]
+    assert entry["replica"] == 1 and "per degree of freedom" in entry["reason"]
+
+
+def test_replica_groups_make_the_trajectory_of_one_run(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:
+    """Two jobs of eight and four replicas, in any order, then the job that joins: bit for bit one big run."""
+    whole = run(tmp_path / "whole", peroxide, n_replicas=12)
+    settings = DynamicsSettings(**(SHORT | {"n_replicas": 12, "replicas_per_job": 8}))
+    trajectory = tmp_path / "trajectory.h5"
+    for group in (1, 0):
+        told = tmp_path / f"{group}.json"
+        run_dynamics(
+            *peroxide, trajectory, told, settings, "toy", "classical", 300.0, {}, 1, load_toy, group=group
+        )
+        assert not trajectory.exists()
+    assert json.loads(told.read_text()) == {"replicas": [0, 7]}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("0*.h5")}
+    assert same(whole, run(tmp_path, peroxide, n_replicas=12, replicas_per_job=8))
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # joined, not run again
+    with pytest.raises(InputError, match="count from 0 to 1"):
+        run_dynamics(
+            *peroxide, trajectory, told, settings, "toy", "classical", 300.0, {}, 1, load_toy, group=2
+        )
 
 
 def test_inputs_are_checked(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:

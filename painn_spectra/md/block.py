@@ -12,13 +12,12 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
-from painn_spectra.errors import InputError
-from painn_spectra.md.bonds import bonds
+from painn_spectra.md.guards import broken, keep_stopped, stopped_in, unsteady
 from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
 from painn_spectra.md.segments import (
     EQUILIBRATION,
     Arrays,
-    first_total_energy,
+    first_total_energies,
     readable_segments,
     restore,
     write_segment,
@@ -34,7 +33,6 @@ from painn_spectra.md.state import (
     without_rotation,
 )
 
-BROKEN_BOND_FACTOR = 2.0
 SPARSE_INTERVAL_FS = 20.0  # positions without record_motion: enough for torsions, a small part of the file
 PROGRESS_SAMPLES = 20
 
@@ -109,20 +107,24 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
             )  # fmt: skip
             if state.step % (PROGRESS_SAMPLES * settings.record_interval_steps) == 0:
                 report(state.step, "equilibration")
-        check(block, state)
+        check(block, state, {}, np.empty(0))
         spent_s += time.perf_counter() - started
         write_segment(equilibration, state, {}, 0, spent_s)
 
     if segments:
-        start_energy_eV = first_total_energy(segments[0])
+        first_energies_eV = first_total_energies(segments[0])
+        start_energy_eV = float(first_energies_eV.mean())
     else:
+        first_energies_eV = np.empty(0)  # known with the first sample
         begin_production(block, state)
         start_energy_eV = mean_total_energy(state)
     while n_done < plan.samples:
         started = time.perf_counter()
         n_samples = min(plan.checkpoint_samples, plan.samples - n_done)
         samples = produce(block, state, potential, n_done, n_samples, start_energy_eV, report)
-        check(block, state)
+        if not segments:
+            first_energies_eV = samples[keys.POTENTIAL_ENERGY][:, 0] + samples[keys.KINETIC_ENERGY][:, 0]
+        check(block, state, samples, first_energies_eV)
         segments.append(block.folder / f"{len(segments) + 1:06d}.h5")
         write_segment(segments[-1], state, samples, n_done, time.perf_counter() - started)
         n_done += samples[keys.POTENTIAL_ENERGY].shape[1]
@@ -212,19 +214,34 @@ def produce(
     return samples
 
 
-def check(block: Block, state: State) -> None:
-    """Raise InputError when the run has left the molecule that it started with."""
-    time_ps = state.step * block.settings.timestep_fs / 1e3
-    advice = "label geometries like these, train longer, or lower md.timestep_fs or the temperature"
+def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArray[np.float64]) -> None:
+    """Stop replicas that have left the molecule or the energy that they started with: they rest at their start
+    from here on, and `guards.FILE` names them. samples: since the last check, empty in the equilibration.
+
+    Raises InputError when most of the block has stopped.
+    """
+    settings, known, found = block.settings, stopped_in(block.folder), {}
     energies, positions = state.potential_energy.cpu().numpy(), state.positions.cpu().numpy()
+    n_samples = samples[keys.POTENTIAL_ENERGY].shape[1] if samples else 0
+    steps = state.step - settings.record_interval_steps * np.arange(n_samples)[::-1]
     for row, replica in enumerate(block.replicas):
-        if not (np.isfinite(energies[row]) and np.isfinite(positions[row]).all()):
-            raise InputError(f"replica {replica}: energy is not a number after {time_ps:g} ps; {advice}")
-        start = block.starts[row]
-        for i, j in bonds(block.numbers, start):
-            before, after = (float(np.linalg.norm(r[i] - r[j])) for r in (start, positions[row]))
-            if after > BROKEN_BOND_FACTOR * before:
-                raise InputError(
-                    f"replica {replica}: bond {i}-{j} is {after:.2f} Å long after {time_ps:g} ps, "
-                    f"{before:.2f} Å at the start; the model leaves the molecule: {advice}"
-                )
+        if replica in known:
+            continue
+        told = None
+        if samples:
+            told = unsteady(
+                samples, row, first_energies_eV[row], block.degrees_of_freedom, block.temperature_K, steps,
+                settings.timestep_fs,
+            )  # fmt: skip
+        told = told or broken(
+            block.numbers, block.starts[row], positions[row], energies[row], state.step,
+            state.step * settings.timestep_fs / 1e3,
+        )  # fmt: skip
+        if told:
+            found[replica] = told
+    known = keep_stopped(block.folder, known, found, len(block.replicas))
+    for row, replica in enumerate(block.replicas):
+        if replica in known:
+            state.positions[row] = torch.as_tensor(block.starts[row], device=state.positions.device)
+            state.velocities[row] = 0.0
+            state.forces[row] = 0.0

@@ -20,6 +20,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.guards import stopped_in
 from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
@@ -151,8 +152,13 @@ def run_dynamics(
             run_with_progress(new, plan, model, load, n_workers, f"{molecule} {dynamics}")
             blocks += new
             attributes["degrees_of_freedom"] = blocks[0].degrees_of_freedom
-            attributes["starts"] = json.dumps(starts)
             folders = [block.folder for block in blocks]
+            stopped = {replica: told for folder in folders for replica, told in stopped_in(folder).items()}
+            kept = [replica for replica in range(wanted) if replica not in stopped]
+            attributes["stopped"] = np.array(sorted(stopped), dtype=int)
+            attributes["starts"] = json.dumps(
+                starts | {"replicas": [starts["replicas"][replica] for replica in kept]}
+            )
             join(trajectory, folders, plan.samples, plan.sparse_stride, attributes, add_mode_energies)
             if settings.until_relative_error is None:
                 break
@@ -175,6 +181,8 @@ def run_dynamics(
                 else {"largest_relative_area_error": error if np.isfinite(error) else None}
             ),
             **trajectory_statistics(trajectory),
+            "n_stopped": len(stopped),
+            "stopped": [{"replica": replica, **told} for replica, told in sorted(stopped.items())],
             # one core, one step of all replicas; earlier, interrupted runs count
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.files import atomic_path
+from painn_spectra.md.guards import kept_rows
 from painn_spectra.md.state import State
 
 Arrays = dict[str, NDArray[Any]]
@@ -90,11 +92,13 @@ def readable_segments(folder: Path) -> tuple[list[Path], int]:
     return chain, n_samples
 
 
-def first_total_energy(path: Path) -> float:
-    """Mean over replicas of the total energy in a segment's first sample, eV."""
+def first_total_energies(path: Path) -> NDArray[np.float64]:
+    """Total energies in a segment's first sample, (n_replicas,) | eV."""
     with h5py.File(path) as file:
-        parts = (file[f"samples/{name}"][:, 0] for name in (keys.POTENTIAL_ENERGY, keys.KINETIC_ENERGY))
-        return float(sum(parts).mean())
+        potential, kinetic = (
+            file[f"samples/{name}"][:, 0] for name in (keys.POTENTIAL_ENERGY, keys.KINETIC_ENERGY)
+        )
+        return potential + kinetic
 
 
 def segment_attributes(folder: Path) -> list[tuple[int, float]]:
@@ -116,31 +120,33 @@ def join(
 ) -> None:
     """Stream the first `n_samples` samples of all blocks, replica after replica, into trajectory.h5.
 
+    Replicas that have stopped (guards.py) are left out.
+
     finish: adds what is computed from the whole.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    n_replicas = []
+    kept = []
     for folder in blocks:
         _, samples = read_samples(folder / "000001.h5")
         shapes = {name: values.shape[2:] for name, values in samples.items()}
-        n_replicas.append(samples[keys.POTENTIAL_ENERGY].shape[0])
+        kept.append(kept_rows(folder, samples[keys.POTENTIAL_ENERGY].shape[0]))
     # HDF5 1.8's format: the starts of a molecule with many conformers pass older ones' 64 KiB per attribute
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v108") as file:
         file.attrs.update(attributes)
         for name, shape in shapes.items():
             length = -(-n_samples // sparse_stride) if name == keys.SPARSE_POSITIONS else n_samples
             dtype = "f4" if name in SINGLE_PRECISION else "f8"
-            file.create_dataset(name, (sum(n_replicas), length, *shape), dtype)
+            file.create_dataset(name, (sum(map(len, kept)), length, *shape), dtype)
         row = 0
-        for folder, n in zip(blocks, n_replicas, strict=True):
+        for folder, rows in zip(blocks, kept, strict=True):
             for segment in production_segments(folder):
                 first, samples = read_samples(segment)
                 if first >= n_samples:  # an earlier, longer run
                     break
                 for name, values in samples.items():
                     start = -(-first // sparse_stride) if name == keys.SPARSE_POSITIONS else first
-                    used = values[:, : max(0, file[name].shape[1] - start)]
-                    file[name][row : row + n, start : start + used.shape[1]] = used
-            row += n
+                    used = values[rows, : max(0, file[name].shape[1] - start)]
+                    file[name][row : row + len(rows), start : start + used.shape[1]] = used
+            row += len(rows)
         if finish is not None:
             finish(file)

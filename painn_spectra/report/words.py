@@ -6,6 +6,7 @@ from typing import Any
 FEW_REPLICAS = 8  # of fewer, the error itself is little more than a guess
 LARGE_DRIFT_MEV_ATOM_PS = 0.5  # over 10 ps a tenth of an atom's kinetic energy at 300 K
 SIGMA = 3.0
+MOST_NAMED = 3  # stopped replicas
 UNLEARNT = 0.2  # of the error of predicting the mean
 UNCERTAIN_AREA = 0.2  # relative standard error
 WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
@@ -41,6 +42,14 @@ def cautions(
         found.append(
             f"Only {n_replicas} replicas: the error bars themselves are uncertain. Raise md.n_replicas to "
             f"{FEW_REPLICAS} or more."
+        )
+    stopped = quality.get("stopped", [])
+    if stopped:
+        named = "; ".join(f"replica {told['replica']}: {told['reason']}" for told in stopped[:MOST_NAMED])
+        found.append(
+            f"{len(stopped)} of {n_replicas + len(stopped)} replicas were stopped and are left out ({named}"
+            f"{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: label geometries "
+            "like these, train longer, or shorten md.timestep_fs."
         )
     temperature, aim = quality.get("kinetic_temperature_K") or {}, quality.get("temperature_K")
     error = temperature.get("standard_error")

@@ -152,6 +152,7 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
         "rotation": settings.rotation,
         "laser_nm": f"{settings.laser_nm:g}",
         "n_replicas": str(series.n_replicas),
+        **({"stopped_replicas": " ".join(map(str, series.stopped))} if series.stopped else {}),
         "length_ps": f"{series.length_fs / 1e3:g}",
         "sample_interval_fs": f"{series.sample_interval_fs:g}",
         "integrator_timestep_fs": f"{series.integrator_timestep_fs:g}" if series.integrator_timestep_fs

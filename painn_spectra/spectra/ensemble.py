@@ -15,12 +15,13 @@ def ensemble(members: Sequence[Spectra]) -> Spectra:
 
     A replica has the same start in all members, so its mean over them is one sample of the ensemble, and the
     standard error over replicas is that of sampling alone. Replicas that some members lack (a run until its
-    errors are small ends when it ends) are left out. What names the bands' motions is the first member's.
+    errors are small ends when it ends; one that broke) are left out. What names the bands' motions is the first member's.
     """
     first = members[0]
     if len(members) == 1:
         return first
-    n_replicas = min(int(spectra.metadata["n_replicas"]) for spectra in members)
+    rows = common_rows(members)
+    n_replicas = len(rows[0])
     models = {}
     for name in DENSITIES:
         densities = [getattr(spectra, name) for spectra in members]
@@ -28,7 +29,7 @@ def ensemble(members: Sequence[Spectra]) -> Spectra:
             shapes = {density.shape[1:] for density in densities}
             if len(shapes) > 1:
                 raise InputError(f"members differ in the grid of {name}, {sorted(shapes)}; run them alike")
-            models[name] = np.array([density[:n_replicas] for density in densities])
+            models[name] = np.array([density[own] for density, own in zip(densities, rows, strict=True)])
     known = f"{100 / np.sqrt(2 * (len(members) - 1)):.0f} %"  # √(2/f)/2 of a standard deviation
     metadata = first.metadata | {
         "n_replicas": str(n_replicas),
@@ -41,3 +42,16 @@ def ensemble(members: Sequence[Spectra]) -> Spectra:
         name: models[name].mean(axis=0) if name in models else None for name in DENSITIES
     }
     return dataclasses.replace(first, metadata=metadata, models=models, **means)
+
+
+def common_rows(members: Sequence[Spectra]) -> list[list[int]]:
+    """For every member the rows of the replicas that all members have, in the order of their numbers."""
+    numbers = []
+    for spectra in members:
+        stopped = {int(word) for word in spectra.metadata.get("stopped_replicas", "").split()}
+        started = range(int(spectra.metadata["n_replicas"]) + len(stopped))
+        numbers.append([number for number in started if number not in stopped])
+    shared = set(numbers[0]).intersection(*numbers[1:])
+    if not shared:
+        raise InputError("the members have no replica in common; run their dynamics again")
+    return [[row for row, number in enumerate(own) if number in shared] for own in numbers]

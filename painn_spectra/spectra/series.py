@@ -60,6 +60,7 @@ class Series:
     numbers: Array | None = None  # (n_atoms,) | atomic numbers
     references: Array | None = None  # (n_replicas, n_atoms, 3) | Å, the conformer each replica started from
     minima: Minima | None = None
+    stopped: Sequence[int] = ()  # numbers in the run of replicas that broke and are left out
     controls: tuple[Array, Array] | None = None  # MODE_ENERGY_EXCESS of `keys`, and its modes' cm⁻¹
 
     @property
@@ -188,6 +189,7 @@ def joined(parts: Sequence[Series]) -> Series:
     return dataclasses.replace(
         first, n_replicas=len(owners), quantities=quantities, references=references,
         minima=first.minima if len(parts) == 1 else None,
+        stopped=first.stopped if len(parts) == 1 else (),
         controls=_joined_controls([part.controls for part in parts]),
     )  # fmt: skip
 

@@ -60,7 +60,7 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
             advice=BROKE, masses_amu=_per_atom(file, "masses_amu", path),
-            numbers=_per_atom(file, "numbers", path), **_starts(file, n_replicas, path),
+            numbers=_per_atom(file, "numbers", path), stopped=_stopped(file, path), **_starts(file, n_replicas, path),
             controls=_controls(file, n_replicas, numbers["temperature_K"], path),
         )  # fmt: skip
 
@@ -116,6 +116,14 @@ def _controls(
     if wavenumbers.shape != excess.shape[1:]:
         raise InputError(f"{path}: {keys.MODE_ENERGY_EXCESS!r} and its wavenumbers differ in number; {RERUN}")
     return (excess, wavenumbers) if np.isfinite(excess).all() else None
+
+
+def _stopped(file: h5py.File, path: Path) -> list[int]:
+    """Numbers of the replicas that broke and are left out."""
+    stopped = np.asarray(file.attrs.get("stopped", np.empty(0, int)))
+    if stopped.ndim != 1 or stopped.dtype.kind not in "iu" or (stopped < 0).any():
+        raise InputError(f"{path}: attribute 'stopped' does not list replicas; {RERUN}")
+    return [int(number) for number in stopped]
 
 
 def _per_atom(file: h5py.File, name: str, path: Path) -> np.ndarray | None:
