@@ -1,6 +1,9 @@
 # make spectra: install what is missing, run the workflow, tell what came out.  make test, make lint.
 # make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on;
 # make validate-variance_reduction ARGS=path/to/trajectory.h5 takes another run than ethanol's in results/.
+# make kill-series, soak, fuzz: kill -9 at random moments; an hour in a loop; hostile files (docs/reliability.md).
+# make slurm: the water workflow through a Slurm of one node, as root.  make errors-page: docs/errors.md anew.
+# make audit: known vulnerabilities of the pinned packages, where the network allows.
 # make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
@@ -12,7 +15,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics peer-speed clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed kill-series soak fuzz slurm errors-page audit clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -45,6 +48,39 @@ $(PEER)/.installed:
 	python3 -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet schnetpack==2.1.1 torch==2.4.1
 	@touch $@
+
+KILLS ?= 20
+kill-series: $(STAMP)
+	$(BIN)/python -m benchmarks.kill_series --kills $(KILLS)
+
+MINUTES ?= 60
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+FUZZ_SECONDS ?= 600
+FUZZ_READERS ?= config extxyz jcamp csv trajectory model npz
+fuzz: $(STAMP) # FUZZ_SECONDS for each reader; ends at the first finding
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,fuzz]'
+	set -e; for reader in $(FUZZ_READERS); do \
+	    PYTHONPATH=. $(BIN)/python tests/fuzz.py $$reader --seconds $(FUZZ_SECONDS); done
+
+slurm: $(STAMP) # needs apt-get install slurm-wlm munge
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,slurm]'
+	$(BIN)/pytest -m slurm tests/test_slurm.py
+
+errors-page: $(STAMP)
+	PYTHONPATH=. $(BIN)/python tests/error_cases.py
+
+audit: $(STAMP) # one package first: without an answer for it there is none for the others
+	@set -e; $(BIN)/python -m pip install --quiet pip-audit; \
+	one=$$(mktemp); grep '^numpy==' constraints.txt > $$one; \
+	audit="$(BIN)/pip-audit --no-deps --disable-pip --progress-spinner off --requirement"; \
+	told=$$($$audit $$one 2>&1 || true); rm $$one; \
+	case "$$told" in \
+	    *"not be audited"*|*Error*|*error*) \
+	        echo "audit: skipped, nobody here tells known vulnerabilities" ;; \
+	    *) $$audit constraints.txt ;; \
+	esac
 
 mutations: $(STAMP) # does the test of each pitfall fail for the wrong code? some minutes
 	$(BIN)/python tests/mutations.py

@@ -215,6 +215,13 @@ def check_plan(config: Config) -> list[str]:
                 f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
                 f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
+        paths = {"labels": molecule.labels, **molecule.experiment.sources}
+        for key, path in paths.items():
+            if path and (path.startswith("-") or not path.isprintable()):
+                raise InputError(
+                    f"molecules.{molecule.name}: {key} = {path!r} would be taken for an option, or holds characters "
+                    "that do not print; rename the file, or write ./ before its name"
+                )
         for key, path in molecule.experiment.sources.items():
             if key != "bands" and is_address(path):
                 check_address(path)

@@ -217,6 +217,8 @@ CASES = [
     molecule("isotopes: {hydrogen: 2}", isotopes={"hydrogen": 2}),
     molecule("structure: \"[2H]O\" beside isotopes: {0: 2}", structure="[2H]O", isotopes={0: 2}),
     molecule("labels: none.extxyz", labels="none.extxyz"),
+    molecule("labels: -x.extxyz", labels="-x.extxyz"),
+    molecule('labels: "a\\nb.extxyz"', labels="a\nb.extxyz"),
     molecule("labels_from: b", labels_from="b"),
     molecule("model_from: a, of itself", model_from="a"),
     molecule("structure left out, no labels", structure=None),

@@ -417,15 +417,19 @@ def test_one_bad_replica_is_stopped_and_named_the_others_go_on(
     assert any("1 of 5 replicas were stopped" in caution for caution in cautions(told, [], [], {}))
 
 
-def test_a_replica_that_heats_is_stopped(tmp_path: Path) -> None:
-    """A surface that pumps energy into one replica: its total energy is the witness, no bond breaks."""
+def test_a_replica_whose_energy_drifts_is_stopped(tmp_path: Path) -> None:
+    """The zero of one replica's energy rises by 1 meV a sample: stopped at kT/2 per degree of freedom, 78 meV."""
     inputs = write_inputs(tmp_path, "water")
 
     def load(path: Path, device: str) -> torch.nn.Module:
-        toy = load_toy(path, device)
-        toy.register_forward_hook(
-            lambda _, arguments, out: out[keys.FORCES][1].mul_(1.4) if keys.DIPOLE in arguments[2] else None
-        )
+        toy, asked = load_toy(path, device), []
+
+        def lift(_: Any, arguments: tuple[Any, ...], out: dict[str, Any]) -> None:
+            if keys.DIPOLE in arguments[2]:
+                asked.append(1)
+                out[keys.ENERGY][1] += 1e-3 * len(asked)
+
+        toy.register_forward_hook(lift)
         return toy
 
     settings = DynamicsSettings(**(SHORT | {"n_replicas": 3, "production_ps": 1.0}))
@@ -435,6 +439,8 @@ def test_a_replica_that_heats_is_stopped(tmp_path: Path) -> None:
     )  # fmt: skip
     (entry,) = json.loads((tmp_path / "dynamics.json").read_text())["stopped"]
     assert entry["replica"] == 1 and "per degree of freedom" in entry["reason"]
+    samples = (entry["step"] * settings.timestep_fs * 1e-3 - settings.equilibration_ps) * 1e3 / 1.0
+    assert samples == pytest.approx(0.5 * 6 * BOLTZMANN_EV_K * 300.0 / 1e-3, abs=12)  # plus what 0.5 fs fluctuates
 
 
 def test_replica_groups_make_the_trajectory_of_one_run(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:

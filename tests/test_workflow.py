@@ -276,6 +276,52 @@ def test_a_wrong_configuration_is_one_clear_line(edited, config, line):
     assert "Traceback" not in text
 
 
+def test_names_and_paths_of_the_config_reach_no_shell(edited):
+    """Blanks, quotes, dollars and semicolons in a path and in a structure are words, not commands."""
+    hostile = "la bels;touch executed;$(touch executed)`touch executed`'\".extxyz"
+    (edited.folder / hostile).write_text("labels", encoding="utf-8")
+    structure = "O'; touch executed; $(touch executed) \""
+    edited.configure({"molecules": [{"name": "a", "labels": hostile, "structure": structure}]})
+    done = edited.snakemake("--quiet", "all", "--force", "results/a/dataset.extxyz")
+    assert done.returncode == 0, done.stdout + done.stderr
+    edited.labels("a").unlink()
+    edited.configure({"molecules": [{"name": "a", "structure": structure}]})
+    done = edited.snakemake("--quiet", "all", "--force", "results/a/conformers.extxyz")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (edited.folder / "executed").exists()
+
+
+def test_replicas_are_shared_out_among_jobs(edited):
+    """20 replicas in jobs of eight: three jobs for each entry, and for each further member, then one that joins."""
+    md = {"n_replicas": 20, "replicas_per_job": 8}
+    edited.configure({"molecules": MOLECULES, "md": md, "train": {"members": 2}})
+    done = edited.snakemake("--dry-run", "--quiet", "rules", "--forcerun", "run_replicas", "--", "md")
+    table = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    shared = ("run_replicas", "run_member_replicas", "run_dynamics", "run_member")
+    assert [table[rule] for rule in shared] == ["6", "6", "2", "2"]
+    edited.configure({"molecules": MOLECULES, "md": md | {"replicas_per_job": 32}})
+    assert not any("replicas" in job for job in edited.jobs("md"))
+
+
+def test_a_retry_asks_for_more(edited):
+    """Memory and time of the second attempt are twice those of the first, in every rule; GPUs where settings say so."""
+    edited.configure({"molecules": MOLECULES, "md": {"device": "cuda"}, "train": {"device": "cuda"}})
+    asked = {}
+    for attempt in ("1", "2"):
+        done = edited.snakemake("--dry-run", "--forceall", "--attempt", attempt)
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, text
+        asked[attempt] = dict(re.findall(r"^rule (\w+):\n(?: {4}.*\n)*? {4}resources: (.*)", text, flags=re.MULTILINE))
+    assert set(asked["1"]) >= {"train_member", "run_dynamics", "compute_spectra", "write_report"}
+    for rule, words in asked["1"].items():
+        for name in ("mem_mb", "runtime"):
+            found = [re.findall(rf"\b{name}=(\d+)", told[rule]) for told in asked.values()]
+            assert all(found), (rule, name, words)
+            first, second = (int(values[0]) for values in found)
+            assert second == 2 * first, (rule, name, words)
+        assert ("gpu=1" in words) == (rule in ("pretrain_member", "train_member", "run_dynamics")), words
+
+
 def test_pairs_at_the_edge_of_the_cutoff_are_a_warning(edited, ethanol_labels):
     shutil.copy(ethanol_labels, edited.labels("a"))
     edited.configure({"molecules": MOLECULES, "model": {"cutoff_A": 4.0}})
