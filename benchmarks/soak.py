@@ -1,8 +1,8 @@
 """Labelling and dynamics in a loop for an hour: does the process grow, does it keep files or children?
 
-`python -m benchmarks.soak --minutes 60`: small runs of water in one process, each from nothing to its last file;
-after each, resident memory, open files, child processes and threads. Writes soak.csv and a figure; fails where
-memory grows beyond its scatter or anything is left open.
+`python -m benchmarks.soak --minutes 60`: small runs of water in one process, each from nothing to its last
+file; after each, resident memory, open files, child processes and threads. Writes soak.csv and a figure; fails
+where memory grows beyond its scatter or anything is left open.
 """
 
 import argparse
@@ -133,7 +133,8 @@ def main() -> int:
         for column, name in ((3, "open files"), (4, "children"), (5, "threads"))
     }
     print(
-        f"{len(rows)} loops in {table_of[-1, 0]:.0f} min: memory {later[:, 2].min():.0f} to {later[:, 2].max():.0f} MB, "
+        f"{len(rows)} loops in {table_of[-1, 0]:.0f} min: memory {later[:, 2].min():.0f} to "
+        f"{later[:, 2].max():.0f} MB, "
         f"{slope:+.2f} ± {error:.2f} MB per 100 loops; range of counts {kept}"
     )
     grows = slope > GROWTH_MB_PER_100_LOOPS and slope > 3 * error

@@ -37,6 +37,27 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
+    """Write what a library has made in memory: HDF5 and torch crash, or do not say why, on a full disk."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def check_space(path: Path | str, n_bytes: int) -> None:
+    """Raise OSError where `n_bytes` more do not fit beside `path`: for what is too large for memory."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reserved = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        with reserved.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, max(1, n_bytes))
+    except OSError as error:
+        error.filename = str(target)
+        raise
+    finally:
+        reserved.unlink(missing_ok=True)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write `text` (UTF-8) so that a reader sees the old file or the whole new one."""
     with atomic_path(path) as temporary:

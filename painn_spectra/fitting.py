@@ -1,6 +1,7 @@
 """The training loop: shuffled batches, AdamW, averaged weights, checkpoints and exact resume."""
 
 import copy
+import io
 import json
 import math
 import pickle
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from painn_spectra.config import TrainSettings
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path
+from painn_spectra.files import write_bytes
 from painn_spectra.loss import Batch, Loss, faster, validation_errors
 from painn_spectra.model.potential import Potential
 from painn_spectra.progress import Progress
@@ -84,8 +85,9 @@ class Trainer:
 
     def save(self, checkpoint: Path, key: str) -> None:
         """Write the state; `key` tells which training it belongs to."""
-        with atomic_path(checkpoint) as temporary:
-            torch.save({"key": key, "trainer": self.state_dict()}, temporary)
+        buffer = io.BytesIO()
+        torch.save({"key": key, "trainer": self.state_dict()}, buffer)
+        write_bytes(checkpoint, buffer.getbuffer())
 
     def resume(self, checkpoint: Path, key: str) -> None:
         """Go on from the checkpoint if there is one of the same training."""

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from painn_spectra import __version__, files
 from painn_spectra.errors import InputError
@@ -113,12 +112,12 @@ def verify(results: Path) -> str:
     if faults:
         print(*dict.fromkeys(faults), sep="\n", file=sys.stderr)
         raise InputError(
-            f"{results}: {len(dict.fromkeys(faults))} faults among {n_outputs} recorded files; run snakemake again "
-            "for stale ones, and remove touched ones first"
+            f"{results}: {len(dict.fromkeys(faults))} faults among {n_outputs} recorded files; run snakemake "
+            "again for stale ones, and remove touched ones first"
         )
     return (
-        f"{results}: {n_outputs} files of {len(records)} jobs are as they were written, from the inputs that are "
-        f"there; by painn-spectra {', '.join(sorted(programs))}"
+        f"{results}: {n_outputs} files of {len(records)} jobs are as they were written, from the inputs that "
+        f"are there; by painn-spectra {', '.join(sorted(programs))}"
     )
 
 

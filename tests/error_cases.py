@@ -20,14 +20,13 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from ase.io import write
-from fuzz_readers import PACKED, SAMPLING, label_seeds, read_columns, read_labels, read_npz, read_trajectory
+from fuzz_readers import PACKED, label_seeds, read_columns, read_labels, read_npz, read_trajectory
 from small_model import write_model
 from toy_trajectory import write_trajectory
 
 from painn_spectra.cli import parser
 from painn_spectra.config import load_config, parse_object
-from painn_spectra.dataset import labelled_geometries, read_atoms
+from painn_spectra.dataset import read_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
 from painn_spectra.files import output_lock
@@ -39,13 +38,14 @@ from painn_spectra.spectra.csv_files import read_spectrum, read_table
 from painn_spectra.spectra.harmonic import read_conformers
 from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.npz_file import open_npz
+from painn_spectra.spectra.series import Sampling
 
 PAGE = Path(__file__).parents[1] / "docs/errors.md"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A section of the page, what is wrong in words or as written, and the call that must raise InputError."""
+    """A section of the page, what is wrong in words or as written, and the call that raises InputError."""
 
     section: str
     wrong: str
@@ -157,6 +157,11 @@ def huge_npz() -> object:
     return read_npz(Path("dipole.npz"))
 
 
+def unsampled_npz() -> object:
+    np.savez("a.npz", dipole=np.ones((2, 4, 3)))
+    return open_npz(Path("a.npz"), Sampling()).__enter__()
+
+
 def pickled_model() -> object:
     torch.save({"header": "{}", "state": Malicious()}, "model.pt")
     return load_model("model.pt")
@@ -266,7 +271,8 @@ CASES = [
     labels("an energy that is no number", "REF_energy=-76.0", "REF_energy=nan"),
     labels("three components of a polarizability", 'REF_polarizability="1.0 0.0 0.0 0.0 1.0 0.0 0.0 0.0 1.0"',
            'REF_polarizability="1.0 0.0 0.0"'),
-    labels("a polarizability that is not symmetric", 'REF_polarizability="1.0 0.0', 'REF_polarizability="1.0 0.5'),
+    labels("a polarizability that is not symmetric",
+           'REF_polarizability="1.0 0.0', 'REF_polarizability="1.0 0.5'),
     labels("a periodic frame", 'pbc="F F F"', 'pbc="T T T" Lattice="9 0 0 0 9 0 0 0 9"'),
     labels("an element that is none", "O  ", "Qq "),
     labels("a count of atoms too large", "3\n", "4\n"),
@@ -302,26 +308,31 @@ CASES = [
     trajectory("no dipoles", lambda file: file.pop("dipole")),
     trajectory("dipoles of whole numbers", replaced("dipole", data=np.ones((3, 2500, 3), int))),
     trajectory("fewer dipoles than polarizabilities", replaced("dipole", data=np.ones((3, 9, 3)))),
-    trajectory("a size that the file does not hold", replaced("dipole", (10**6, 10**6, 3), "f4", chunks=True)),
+    trajectory("a size that the file does not hold",
+               replaced("dipole", (10**6, 10**6, 3), "f4", chunks=True)),
     trajectory("a link to another file", linked),
     trajectory("a virtual dataset", virtual),
     trajectory("starts that are no JSON", lambda file: file.attrs.create("starts", "{")),
     trajectory("a dipole that is no number", lambda file: file["dipole"].__setitem__((1, 7), np.nan)),
-    Case("Trajectories (HDF5, npz, text)", "a damaged file", written("trajectory.h5", b"\x89HDF", read_trajectory)),
+    Case("Trajectories (HDF5, npz, text)", "a damaged file",
+         written("trajectory.h5", b"\x89HDF", read_trajectory)),
     Case("Trajectories (HDF5, npz, text)", "a pickle in an .npz file", pickled_npz),
     Case("Trajectories (HDF5, npz, text)", "a claimed size in an .npz file", huge_npz),
     Case("Trajectories (HDF5, npz, text)", "an .npz file without a time step",
-         lambda: (np.savez("a.npz", dipole=np.ones((2, 4, 3))), open_npz(Path("a.npz"), type(SAMPLING)()).__enter__())),
+         unsampled_npz),
     Case("Trajectories (HDF5, npz, text)", "derivatives that are no .npz file",
          written("harmonic.npz", b"PK", read_conformers)),
-    Case("Trajectories (HDF5, npz, text)", "columns without names", written("a.txt", "1 2 3\n", read_columns)),
-    Case("Trajectories (HDF5, npz, text)", "a column missing", written("a.txt", "mu_x mu_y\n1 2\n", read_columns)),
+    Case("Trajectories (HDF5, npz, text)", "columns without names",
+         written("a.txt", "1 2 3\n", read_columns)),
+    Case("Trajectories (HDF5, npz, text)", "a column missing",
+         written("a.txt", "mu_x mu_y\n1 2\n", read_columns)),
     Case("Models", "no such file", lambda: load_model("model.pt")),
     Case("Models", "a pickle that runs a command", pickled_model),
     Case("Models", "an old pickle that runs a command", plain_pickle),
     Case("Models", "another version", model(header('"format_version": 1', '"format_version": 9'))),
     Case("Models", "weights of another size", model(header('"n_features": 8', '"n_features": 16'))),
-    Case("Models", "a size that would fill the memory", model(header('"n_features": 8', '"n_features": 80000000'))),
+    Case("Models", "a size that would fill the memory",
+         model(header('"n_features": 8', '"n_features": 80000000'))),
     Case("Models", "a billion layers", model(header('"n_layers": 2', '"n_layers": 1000000000'))),
     Case("Models", "a weight missing", model(lambda content: content["state"].popitem())),
 ]  # fmt: skip
@@ -348,8 +359,9 @@ def page() -> str:
     lines = [
         "# What is printed for wrong inputs",
         "",
-        "Generated from `tests/error_cases.py` (`make errors-page`); a test holds it. Each is one line on standard "
-        "error after `painn-spectra: error:`, or Snakemake's `WorkflowError`; nothing is written. Exit code 2.",
+        "Generated from `tests/error_cases.py` (`make errors-page`); a test holds it. Each is one line "
+        "on standard error after `painn-spectra: error:`, or Snakemake's `WorkflowError`; nothing is "
+        "written. Exit code 2.",
     ]
     for section in dict.fromkeys(case.section for case in CASES):
         lines += ["", f"## {section}", "", "| wrong | printed |", "|---|---|"]

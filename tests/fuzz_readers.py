@@ -1,4 +1,4 @@
-"""Every reader of a file that somebody else may have written: how it is called, and whole inputs to start from.
+"""Every reader of a file that somebody else may have written: how it is called, and inputs to start from.
 
 A reader may return or raise InputError with one line; anything else is a finding. Used by fuzz.py, which is
 guided by coverage, and by test_fuzzing.py, which repeats the findings and mutates a little at every test run.
@@ -154,7 +154,9 @@ def jcamp_seeds(folder: Path) -> list[bytes]:
 
 def csv_seeds(folder: Path) -> list[bytes]:
     x = np.linspace(400.0, 430.0, 12)
-    write_table(folder / "ir.csv", {"unit": "absorbance"}, ["wavenumber_cm-1", "ir"], np.stack([x, x], 1))
+    write_table(
+        folder / "ir.csv", {"unit": "absorbance"}, ["wavenumber_cm-1", "ir"], np.stack([x, np.sin(x) ** 2], 1)
+    )
     bands = Path(__file__).parents[1] / "config/molecules/ethanol/bands.csv"
     modes = bands.with_name("harmonic.csv").read_bytes().splitlines(keepends=True)[:14]
     columns = b"mu_x, mu_y, mu_z\n1,2,3\n4,5,6e-1\n"
@@ -295,8 +297,15 @@ def model_seeds(folder: Path) -> list[bytes]:
 def npz_seeds(folder: Path) -> list[bytes]:
     np.savez(folder / "plain.npz", dipole=np.ones((2, 4, 3)), masses_amu=np.ones(2))
     np.savez_compressed(folder / "small.npz", polarizability=np.ones((4, 3, 3)))
+    x, ones = np.linspace(400.0, 430.0, 4), np.ones((2, 4))
+    np.savez(folder / "replicas.npz", wavenumber_cm=x, ir=ones, isotropic=ones, anisotropic=ones)
     shipped = Path(__file__).parents[1] / "config/molecules/ethanol/harmonic.npz"
-    return [(folder / "plain.npz").read_bytes(), (folder / "small.npz").read_bytes(), shipped.read_bytes()]
+    return [
+        (folder / "replicas.npz").read_bytes(),
+        (folder / "plain.npz").read_bytes(),
+        (folder / "small.npz").read_bytes(),
+        shipped.read_bytes(),
+    ]
 
 
 READERS = {

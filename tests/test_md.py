@@ -373,7 +373,7 @@ def test_dissociation_and_nan_are_one_line(tmp_path: Path, threads: int) -> None
     if threads == 1:
         with pytest.raises(
             InputError,
-            match=r"replica 0: energy is not a number after .* ps, step \d+ \(8 of 8 replicas beside it too\)",
+            match=r"replica 0: energy is not a number after .* ps, step \d+ \(8 of 8 replicas ",
         ):
             run_dynamics(*arguments, settings, "toy", "classical", 300.0, {}, threads, load_going_mad)
 
@@ -409,8 +409,7 @@ def test_one_bad_replica_is_stopped_and_named_the_others_go_on(
         assert file.attrs["stopped"].tolist() == [2]
         assert len(json.loads(file.attrs["starts"])["replicas"]) == 4
     told = json.loads(report.read_text())
-    steps = round((settings.equilibration_ps + 3 * settings.record_interval_steps * settings.timestep_fs * 1e-3) * 1e3
-                  / settings.timestep_fs)  # fmt: skip
+    steps = round(settings.equilibration_ps * 1e3 / settings.timestep_fs) + 3 * settings.record_interval_steps
     assert (told["n_replicas"], told["n_stopped"]) == (4, 1)
     (entry,) = told["stopped"]
     assert (entry["replica"], entry["step"]) == (2, steps) and "not a number" in entry["reason"]
@@ -418,7 +417,7 @@ def test_one_bad_replica_is_stopped_and_named_the_others_go_on(
 
 
 def test_a_replica_whose_energy_drifts_is_stopped(tmp_path: Path) -> None:
-    """The zero of one replica's energy rises by 1 meV a sample: stopped at kT/2 per degree of freedom, 78 meV."""
+    """The zero of one replica's energy rises by 1 meV a sample: stopped at kT/2 per degree of freedom."""
     inputs = write_inputs(tmp_path, "water")
 
     def load(path: Path, device: str) -> torch.nn.Module:
@@ -440,7 +439,9 @@ def test_a_replica_whose_energy_drifts_is_stopped(tmp_path: Path) -> None:
     (entry,) = json.loads((tmp_path / "dynamics.json").read_text())["stopped"]
     assert entry["replica"] == 1 and "per degree of freedom" in entry["reason"]
     samples = (entry["step"] * settings.timestep_fs * 1e-3 - settings.equilibration_ps) * 1e3 / 1.0
-    assert samples == pytest.approx(0.5 * 6 * BOLTZMANN_EV_K * 300.0 / 1e-3, abs=12)  # plus what 0.5 fs fluctuates
+    assert samples == pytest.approx(
+        0.5 * 6 * BOLTZMANN_EV_K * 300.0 / 1e-3, abs=12
+    )  # plus what 0.5 fs fluctuates
 
 
 def test_replica_groups_make_the_trajectory_of_one_run(tmp_path: Path, peroxide: tuple[Path, Path]) -> None:

@@ -1,6 +1,6 @@
 """The water workflow through a real Slurm, whose jobs and daemons are killed: `pytest -m slurm`.
 
-Skipped where Slurm or Snakemake's plugin is not installed. `SLURM_LOG=path` keeps what Slurm and Snakemake wrote.
+Skipped where Slurm or Snakemake's plugin is not installed. `SLURM_LOG=path` keeps what both wrote.
 """
 
 import importlib.util
@@ -26,7 +26,8 @@ STATE = Path(os.environ.get("ONE_NODE_SLURM_STATE", "/tmp/one-node-slurm"))
 FLAGS = (
     "--workflow-profile", "profiles/slurm", "--cores", "1", "--jobs", "2", "--latency-wait", "5",
     "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",
-    "--seconds-between-status-checks", "5", "--set-threads", "train_member=1", "--default-resources", "slurm_partition=short",
+    "--seconds-between-status-checks", "5", "--set-threads", "train_member=1",
+    "--default-resources", "slurm_partition=short",
 )  # fmt: skip
 CONFIG = {
     **TINY,
@@ -96,13 +97,14 @@ def contents(folder: Path) -> dict[str, object]:
 
 
 def test_water_through_slurm_with_kills(tmp_path, cluster):
-    """A training job killed once, both daemons killed under the dynamics: the results of an undisturbed run."""
+    """A training job killed, both daemons killed under the dynamics: the results of an undisturbed run."""
     whole, disturbed = (Clone(tmp_path / name, CONFIG) for name in ("whole", "disturbed"))
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])
     log = tmp_path / "snakemake.log"
     command = [sys.executable, "-m", "snakemake", *FLAGS]
     with log.open("w") as stream, subprocess.Popen(
-        command, cwd=disturbed.folder, env={**os.environ, "PATH": path}, stdout=stream, stderr=subprocess.STDOUT
+        command, cwd=disturbed.folder, env={**os.environ, "PATH": path},
+        stdout=stream, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         try:
             job = wait_for("train_member", process)

@@ -215,8 +215,8 @@ def produce(
 
 
 def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArray[np.float64]) -> None:
-    """Stop replicas that have left the molecule or the energy that they started with: they rest at their start
-    from here on, and `guards.FILE` names them. samples: since the last check, empty in the equilibration.
+    """Stop replicas that have left the molecule or the energy that they started with: they rest from here on,
+    and `guards.FILE` names them. samples: since the last check, empty in the equilibration.
 
     Raises InputError when most of the block has stopped.
     """

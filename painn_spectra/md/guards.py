@@ -1,6 +1,6 @@
 """Replicas that can no longer be trusted: stopped, named and left out of the trajectory; the others go on.
 
-A replica stops when its energy is no number, a bond breaks, or its total energy leaves what its own heat allows.
+A replica stops when its energy is no number, a bond breaks, or its total energy changes as heat would.
 """
 
 import json
@@ -95,6 +95,6 @@ def unsteady(
         return told | {"reason": f"energy is not a number after {time_ps:g} ps, step {step}"}
     kelvin = float(gained[first] * temperature_K)
     return told | {
-        "reason": f"its total energy has changed by {kelvin:+.0f} K per degree of freedom after {time_ps:g} ps, "
-        f"step {step}, which the dynamics should conserve"
+        "reason": f"its total energy has changed by {kelvin:+.0f} K per degree of freedom after "
+        f"{time_ps:g} ps, step {step}, which the dynamics should conserve"
     }

@@ -61,8 +61,8 @@ def run_dynamics(
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
 
-    group: only the replicas of this share of `md.replicas_per_job`, from 0; they stay beside `trajectory`, for
-    a run without it to join, and `report` tells which they were.
+    group: only the replicas of this share of `md.replicas_per_job`, from 0; they stay beside `trajectory`,
+    for a run without it to join, and `report` tells which they were.
 
     isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
     load: opens the model file; any potential of the same interface may stand in. first_member: another model
@@ -130,8 +130,8 @@ def run_dynamics(
             share = range(group * size, min((group + 1) * size, settings.n_replicas))
             if not share:
                 raise InputError(
-                    f"--group {group}: md.n_replicas = {settings.n_replicas} in jobs of {size} end before it; "
-                    f"count from 0 to {(settings.n_replicas - 1) // size}"
+                    f"--group {group}: md.n_replicas = {settings.n_replicas} in jobs of {size} end before "
+                    f"it; count from 0 to {(settings.n_replicas - 1) // size}"
                 )
             mine = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device, share)
             n_workers = min(threads or torch.get_num_threads(), len(mine))

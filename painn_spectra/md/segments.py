@@ -4,6 +4,8 @@ A run may be killed at any moment: a segment is whole or absent, and the last wh
 """
 
 import contextlib
+import io
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.files import atomic_path
+from painn_spectra.files import atomic_path, check_space, write_bytes
 from painn_spectra.md.guards import kept_rows
 from painn_spectra.md.state import State
 
@@ -34,7 +36,8 @@ SINGLE_PRECISION = (keys.DIPOLE, keys.POLARIZABILITY, keys.SPARSE_POSITIONS, key
 
 def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, seconds: float) -> None:
     """Write `samples` {name: (n_replicas, n_samples, ...)} and the state after them; seconds: time spent."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.attrs["first_sample"] = first_sample
         file.attrs["step"] = state.step
         file.attrs["seconds"] = seconds
@@ -43,6 +46,7 @@ def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, 
         for name in STATE:
             values = getattr(state, name).cpu().numpy()
             file.create_dataset(f"state/{name}", data=values, fletcher32=True)
+    write_bytes(path, buffer.getbuffer())
 
 
 def read_samples(path: Path) -> tuple[int, Arrays]:
@@ -130,6 +134,10 @@ def join(
         _, samples = read_samples(folder / "000001.h5")
         shapes = {name: values.shape[2:] for name, values in samples.items()}
         kept.append(kept_rows(folder, samples[keys.POTENTIAL_ENERGY].shape[0]))
+    n_values = (
+        sum(len(rows) for rows in kept) * n_samples * sum(math.prod(shape) for shape in shapes.values())
+    )
+    check_space(path, 8 * n_values)
     # HDF5 1.8's format: the starts of a molecule with many conformers pass older ones' 64 KiB per attribute
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v108") as file:
         file.attrs.update(attributes)

@@ -1,5 +1,6 @@
 """Model files: a state_dict and a JSON header, read with `weights_only`, never a pickled module."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path
+from painn_spectra.files import write_bytes
 from painn_spectra.model.potential import Potential
 
 FORMAT_VERSION = 1
@@ -24,8 +25,9 @@ def save_model(path: Path | str, potential: Potential, metadata: dict[str, Any])
         "units": {"energy": "eV", "forces": "eV/Å", "dipole": "e·Å", "polarizability": "Å³"},
         "metadata": metadata,
     }
-    with atomic_path(path) as temporary:
-        torch.save({"header": json.dumps(header), "state": potential.state_dict()}, temporary)
+    buffer = io.BytesIO()
+    torch.save({"header": json.dumps(header), "state": potential.state_dict()}, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Potential:

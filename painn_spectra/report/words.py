@@ -48,8 +48,8 @@ def cautions(
         named = "; ".join(f"replica {told['replica']}: {told['reason']}" for told in stopped[:MOST_NAMED])
         found.append(
             f"{len(stopped)} of {n_replicas + len(stopped)} replicas were stopped and are left out ({named}"
-            f"{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: label geometries "
-            "like these, train longer, or shorten md.timestep_fs."
+            f"{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: label "
+            "geometries like these, train longer, or shorten md.timestep_fs."
         )
     temperature, aim = quality.get("kinetic_temperature_K") or {}, quality.get("temperature_K")
     error = temperature.get("standard_error")

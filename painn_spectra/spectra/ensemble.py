@@ -15,7 +15,8 @@ def ensemble(members: Sequence[Spectra]) -> Spectra:
 
     A replica has the same start in all members, so its mean over them is one sample of the ensemble, and the
     standard error over replicas is that of sampling alone. Replicas that some members lack (a run until its
-    errors are small ends when it ends; one that broke) are left out. What names the bands' motions is the first member's.
+    errors are small ends when it ends; one that broke) are left out. What names the bands' motions is the
+    first member's.
     """
     first = members[0]
     if len(members) == 1:

@@ -60,7 +60,8 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
             n_replicas=n_replicas, n_samples=n_samples,
             quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
             advice=BROKE, masses_amu=_per_atom(file, "masses_amu", path),
-            numbers=_per_atom(file, "numbers", path), stopped=_stopped(file, path), **_starts(file, n_replicas, path),
+            numbers=_per_atom(file, "numbers", path), stopped=_stopped(file, path),
+            **_starts(file, n_replicas, path),
             controls=_controls(file, n_replicas, numbers["temperature_K"], path),
         )  # fmt: skip
 
@@ -131,7 +132,7 @@ def _per_atom(file: h5py.File, name: str, path: Path) -> np.ndarray | None:
     if name not in file.attrs:
         return None
     values = np.asarray(file.attrs[name])
-    if values.ndim != 1 or values.dtype.kind not in "fiu" or not ((0 < values) & (values < math.inf)).all():
+    if values.ndim != 1 or values.dtype.kind not in "fiu" or not ((values > 0) & (values < math.inf)).all():
         raise InputError(f"{path}: attribute {name!r} is not a list of positive numbers; {RERUN}")
     return values
 
