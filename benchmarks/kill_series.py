@@ -1,6 +1,6 @@
 """kill -9 at random moments, the same command again: are the results those of a run left alone, bit for bit?
 
-`python -m benchmarks.kill_series --kills 20`, minutes. Labelling, training and dynamics of water, tiny settings.
+`python -m benchmarks.kill_series --kills 20`, minutes. Labelling, training and dynamics of water, tiny.
 Every attempt is a process of its own, forked from this one so that it does not spend its life importing; it
 is killed after a random part of the time that a run left alone takes. After each kill all files without a
 leading dot must be whole: stored labels, closed segments, outputs. Prints a table; exits with 1 for a

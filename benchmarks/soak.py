@@ -1,8 +1,8 @@
 """Labelling and dynamics in a loop for an hour: does the process grow, does it keep files or children?
 
 `python -m benchmarks.soak --minutes 60`: small runs of water in one process, each from nothing to its last
-file; after each, resident memory, open files, child processes and threads. Writes soak.csv and a figure; fails
-where memory grows beyond its scatter or anything is left open.
+file; after each, resident memory, open files, child processes and threads. Writes soak.csv and a figure;
+fails where memory grows beyond its scatter or anything is left open.
 """
 
 import argparse

@@ -12,8 +12,12 @@ import atheris
 
 SPECTRA = ("compare", "csv_files", "harmonic", "jcamp_blocks", "measured", "npz_file", "ordinates", "series",
            "text_file", "trajectory_file")  # fmt: skip
-GUIDING = [*(f"painn_spectra.spectra.{name}" for name in SPECTRA), "painn_spectra.config",
-           "painn_spectra.dataset", "painn_spectra.label_checks", "painn_spectra.model.checkpoint", "ase.io.extxyz"]  # fmt: skip
+OTHERS = ("config", "dataset", "label_checks", "model.checkpoint")
+GUIDING = [
+    *(f"painn_spectra.spectra.{name}" for name in SPECTRA),
+    *(f"painn_spectra.{name}" for name in OTHERS),
+    "ase.io.extxyz",
+]
 with atheris.instrument_imports(include=GUIDING):
     from fuzz_readers import READERS, run, seeds
 
