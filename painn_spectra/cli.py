@@ -105,11 +105,25 @@ def positive_real(text: str) -> float:
 
 
 def gather(a: Arguments) -> None:
-    from painn_spectra.config import DatasetSettings, parse_settings
+    from painn_spectra.config import parse_settings
     from painn_spectra.dataset import gather_labels
+    from painn_spectra.plan import GatherStage
 
-    settings = parse_settings(DatasetSettings, a.settings)
-    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures)
+    settings = parse_settings(GatherStage, a.settings)
+    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures, settings.properties)
+
+
+def gather_published(a: Arguments) -> None:
+    from painn_spectra.config import Published, parse_settings
+    from painn_spectra.published.md17 import gather_published as run
+
+    run(a.dataset, a.split, parse_settings(Published, a.settings))
+
+
+def accuracy(a: Arguments) -> None:
+    from painn_spectra.published.table import accuracy_table
+
+    accuracy_table(a.entries, a.table)
 
 
 def label(a: Arguments) -> None:
@@ -309,6 +323,10 @@ def parser() -> Parser:
     gathering.add_argument(
         "--failures", nargs="*", type=Path, default=[], metavar="JSON", help="of labelling"
     )
+    add(gather_published, "a published set with its split: MD17, rMD17", "dataset", "split")
+    measuring = add(accuracy, "measured errors beside published ones, of MD17 and rMD17", settings=False)
+    measuring.add_argument("table", type=Path, metavar="TABLE", help="Markdown")
+    measuring.add_argument("entries", nargs="+", type=Path, metavar="FOLDER", help="results/<entry>")
     labelling = add(label, "labels of one chunk of geometries", "geometries", "labels", "failures")
     labelling.add_argument("--store", type=Path, required=True, metavar="DIR", help="labels computed so far")
     help_text = "energy profiles about rotatable bonds, model and reference"

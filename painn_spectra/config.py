@@ -74,6 +74,24 @@ class Experiment(Settings):
         return {key: source for key, source in given.items() if source}
 
 
+class Published(Settings):
+    """A published data set with its own split instead of labels: files of rMD17, by path or address."""
+
+    system: Annotated[str, Field(min_length=1)] = Field(description="the molecule's name in published tables")
+    labels: Literal["md17", "rmd17"] = Field(description="the original labels or the recomputed ones")
+    train: str = Field(description=".npz of the split's training frames, or index_train_01.csv with frames")
+    test: str = Field(description=".npz of the split's test frames, or index_test_01.csv with frames")
+    frames: str | None = Field(default=None, description="the archive's .npz of all frames, for the indices")
+    n_train: Count = 950
+    n_validation: Count = 50
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files and addresses that are given, by setting."""
+        given = {"train": self.train, "test": self.test, "frames": self.frames}
+        return {key: source for key, source in given.items() if source}
+
+
 class Molecule(Settings):
     """One entry: a molecule at one level of theory and one temperature."""
 
@@ -97,6 +115,9 @@ class Molecule(Settings):
     )
     labels_from: EntryName | None = Field(default=None, description="take the data set of this entry")
     model_from: EntryName | None = Field(default=None, description="take the trained model of this entry")
+    published: Published | None = Field(
+        default=None, description="a published set to measure accuracy on; such entries run no dynamics"
+    )
     experiment: Experiment = Experiment()
 
     @property
@@ -194,6 +215,10 @@ class TrainSettings(Settings):
     checkpoint_interval_s: Positive = 30.0
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    start_from: str | None = Field(
+        default=None,
+        description="model file to go on from instead of pre-training; {molecule}, {member} are filled in",
+    )
     loss: LossWeights = LossWeights()
     pretrain: PretrainSettings = PretrainSettings()
 

@@ -130,7 +130,7 @@ def batch_loss(water):
     frames = read_frames(water / "dataset.extxyz").take(range(4))
     potential = new_potential(SMALL, 0, 0)
     set_offsets(potential, frames.numbers, frames.labels)
-    loss = Loss(QUICK.loss.model_dump(), label_spreads(potential, frames.numbers, frames.labels))
+    loss = Loss(QUICK.loss.model_dump(), label_spreads(frames.numbers, frames.labels))
     return potential.double().train(), loss, {k: v.double() if v.is_floating_point() else v
                                               for k, v in to_batch(frames, "cpu").items()}  # fmt: skip
 

@@ -27,7 +27,7 @@ from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
 from painn_spectra.md.workers import Load, run_blocks, single_thread
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
 from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
@@ -95,6 +95,7 @@ def run_dynamics(
             for path in filter(None, (first_member, model)):
                 potential = load(path, device).double().eval()  # Hessians by differences need float64
                 check_elements(potential, numbers)
+                check_learnt(potential, keys.PROPERTIES, path)
                 with single_thread():
                     found = find_starts(
                         potential, numbers, masses, frames, temperature_K, settings.n_replicas,

@@ -20,13 +20,17 @@ rule pretrain_member:
         "painn-spectra pretrain --settings {params.settings:q} {input} {output} > {log} 2>&1"
 
 
+def start_model(wildcards):
+    """What training goes on from: a model made before, the pre-trained one, or nothing."""
+    path = start_from(SETTINGS, wildcards.molecule, int(wildcards.member))
+    return (ancient(path) if SETTINGS.train.start_from else path) if path else []
+
+
 rule train_member:
     input:
         dataset=dataset,
         split=split,
-        pretrained=lambda wildcards: (
-            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
-        ),
+        start=start_model,
     output:
         model="results/{molecule}/model/{member}/model.pt",
         metrics="results/{molecule}/model/{member}/metrics.jsonl",
@@ -37,7 +41,7 @@ rule train_member:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
         same="",
     threads: 2
     resources:
@@ -62,9 +66,7 @@ use rule train_member as train_round with:
         dataset=in_round("dataset.extxyz"),
         split=in_round("split.json"),
         before=model_before,
-        pretrained=lambda wildcards: (
-            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
-        ),
+        start=start_model,
     output:
         model=in_round("model/{member}/model.pt"),
         metrics=in_round("model/{member}/metrics.jsonl"),
@@ -75,7 +77,7 @@ use rule train_member as train_round with:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
         same=lambda wildcards, input: f"--same-as {' '.join(input.before)}" if input.before else "",
 
 
