@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -294,11 +294,29 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+Qm9Target = Literal[
+    "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv",
+]  # fmt: skip
+
+
+class Qm9Settings(Settings):
+    """QM9, a model per property: the official raw files, an archive of them, or .npz."""
+
+    data: str = Field(description="folder or archive of dsgdb9nsd_*.xyz, or .npz")
+    excluded: str | None = Field(default=None, description="uncharacterized.txt: molecules left out")
+    atomref: str | None = Field(default=None, description="atomref.txt: energies of free atoms")
+    targets: Annotated[list[Qm9Target], Field(min_length=1)] = list(get_args(Qm9Target))
+    n_train: Count = 110_000
+    n_validation: Count = 10_000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class Config(Settings):
     """The whole of config.yaml."""
 
     quality: Literal["quick", "standard", "paper"] = "quick"
-    molecules: Annotated[list[Molecule], Field(min_length=1)]
+    molecules: list[Molecule]
+    qm9: Qm9Settings | None = Field(default=None, description="accuracy on QM9, beside or without molecules")
     dynamics: list[Literal["classical"]] = Field(default=["classical"], min_length=1)
     sampling: SamplingSettings = SamplingSettings()
     dataset: DatasetSettings = DatasetSettings()
@@ -310,6 +328,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _physics(self) -> Self:
         names = [molecule.name for molecule in self.molecules]
+        if not names and self.qm9 is None:
+            raise ValueError("molecules: names no entry; give one at least")
         if len(set(names)) < len(names):
             raise ValueError(f"molecules: names {names} repeat; give every entry its own name")
         for molecule in self.molecules:

@@ -14,8 +14,10 @@ from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
+from painn_spectra.loss_curves import draw_losses
 from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
 from painn_spectra.model.potential import Potential
+from painn_spectra.outliers import find_outliers, write_outliers
 from painn_spectra.plotting import draw_parity
 
 BATCH = 64
@@ -23,16 +25,25 @@ COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "
 
 
 def evaluate_stage(
-    models: list[Path], dataset: Path, split: Path, errors: Path, members: list[Path], figures: Path
+    models: list[Path],
+    dataset: Path,
+    split: Path,
+    errors: Path,
+    members: list[Path],
+    figures: Path,
+    metrics: Sequence[Path] = (),
 ) -> None:
     """Stage: errors of the ensemble mean and of each member on the test frames, and parity plots.
+
+    Writes outliers.csv beside `errors`, of all frames, and the loss curves of the trainings `metrics`.
 
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
     potentials = [load_model(path) for path in models]
     frames, parts = read_frames(dataset, learnt(potentials[0])), read_split(split, dataset)
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
-    predictions = [predict(one, test, path) for one, path in zip(potentials, models, strict=True)]
+    everything = [predict(one, frames, path) for one, path in zip(potentials, models, strict=True)]
+    predictions = [{name: value[parts["test"]] for name, value in one.items()} for one in everything]
     for path, predicted in zip(members, predictions, strict=True):
         write_text(path, _csv(error_rows(predicted, test, train)))
     mean = mean_over(predictions)
@@ -40,7 +51,11 @@ def evaluate_stage(
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in mean}
     figures.mkdir(parents=True, exist_ok=True)
     draw_parity(shown, figures / "parity.svg", figures / "parity.png")
+    if metrics:
+        draw_losses(metrics, figures / "training.svg", figures / "training.png")
     write_text(errors, _csv(rows))
+    outliers = find_outliers(frames, parts, mean_over(everything))
+    write_outliers(errors.with_name("outliers.csv"), outliers, dataset)
     for row in rows:
         print("{property}: MAE {mae:.4g} {unit}, predicting the mean {baseline_mae:.4g}".format(**row))
 

@@ -23,6 +23,7 @@ from painn_spectra.config import (
     Molecule,
     Positive,
     PretrainSettings,
+    Qm9Settings,
     SamplingSettings,
     Settings,
     TrainSettings,
@@ -43,7 +44,8 @@ STAGE_VERSION = {
     "label-pretraining": 1,
     "pretrain": 1,
     "train": 2,
-    "evaluate": 1,
+    "evaluate": 2,
+    "calibrate": 1,
     "md": 4,
     "harmonic-reference": 1,
     "harmonic-model": 2,
@@ -52,6 +54,7 @@ STAGE_VERSION = {
     "compare": 2,
     "report": 2,
     "accuracy": 1,
+    "qm9": 1,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
@@ -117,6 +120,14 @@ class TrainStage(Settings):
     model: ModelSettings = ModelSettings()
     member: int = Field(0, ge=0)
     charge: int = 0
+
+
+class Qm9Stage(Settings):
+    """Settings of `painn-spectra qm9`: one property."""
+
+    qm9: Qm9Settings
+    train: TrainSettings = TrainSettings()
+    model: ModelSettings = ModelSettings()
 
 
 class DynamicsStage(Settings):
@@ -213,6 +224,10 @@ def shipped_harmonic(config: Config, name: str) -> str | None:
 def check_plan(config: Config) -> list[str]:
     """Raise InputError for sources, files, charges, isotopes or a cutoff that cannot be; return warnings."""
     warnings = []
+    for key in ("data", "excluded", "atomref") if config.qm9 else ():
+        path = getattr(config.qm9, key)
+        if path and not Path(path).exists():
+            raise InputError(f"qm9.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
         _check_start(config, molecule.name)
@@ -258,6 +273,8 @@ def stage_settings(
     chunk: int = 0,
 ) -> str:
     """JSON for `--settings` of `stage` on the entry `name`: what the stage uses, defaults spelled out."""
+    if stage == "qm9":
+        return json.dumps(_qm9(config), sort_keys=True)
     molecule = entry(config, name)
     train, model = config.train, config.model.model_dump()
     used: dict[str, Any]
@@ -330,6 +347,15 @@ def stage_settings(
         case _:
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
+
+
+def _qm9(config: Config) -> dict[str, Any]:
+    """What a model of QM9 is made by; another target makes no other model of the first."""
+    if config.qm9 is None:
+        return {}
+    training = config.train.model_dump(exclude={"members", "pretrain", "start_from", "loss"})
+    used = {"qm9": config.qm9.model_dump(exclude={"targets"}), "train": training}
+    return used | {"model": config.model.model_dump()}
 
 
 _FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}

@@ -1,4 +1,4 @@
-"""Measured errors beside published ones: MD17 and rMD17."""
+"""Measured errors beside published ones: MD17, rMD17, QM9."""
 
 import json
 from collections.abc import Sequence
@@ -41,11 +41,12 @@ SETS: dict[str, tuple[dict[str, dict[str, tuple[float, float]]], str, float]] = 
 }
 
 
-def accuracy_table(entries: Sequence[Path], table: Path) -> None:
-    """Write the Markdown table of the result folders `entries`, measured beside published, and print it."""
-    rows = [row for folder in entries for row in [measured(folder)] if row]
-    if not rows:
-        names = ", ".join(str(folder) for folder in entries)
+def accuracy_table(folders: Sequence[Path], table: Path) -> None:
+    """Write the Markdown tables of result folders, measured beside published, and print them."""
+    rows = [row for folder in folders for row in [measured(folder)] if row]
+    scalars = [read_object(path) for folder in folders for path in [folder / "errors.json"] if path.is_file()]
+    if not rows and not scalars:
+        names = ", ".join(str(folder) for folder in folders)
         raise InputError(
             f"{names}: no evaluated published set; run snakemake evaluate with such entries first"
         )
@@ -55,6 +56,8 @@ def accuracy_table(entries: Sequence[Path], table: Path) -> None:
         if of_set:
             text += f"{labels.replace('md', 'MD')}, test MAE of energy / forces in {unit}\n\n"
             text += markdown(of_set, published, factor) + "\n"
+    if scalars:
+        text += "QM9, test MAE\n\n" + qm9_markdown(scalars)
     write_text(table, text)
     print(text, end="")
 
@@ -105,4 +108,15 @@ def markdown(
             f"{row['hours']:.2g}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def qm9_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """One line per property."""
+    heads = ["property", "this program", "PaiNN", "offsets alone", "unit", "training", "test", "hours"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        numbers = [f"{row[key]:.3g}" for key in ("mae", "painn", "baseline_mae")]
+        cells = [row["target"], *numbers, row["unit"], str(row["n_train"]), str(row["n_test"])]
+        lines.append("| " + " | ".join([*cells, f"{row['hours']:.2g}"]) + " |")
     return "\n".join(lines) + "\n"

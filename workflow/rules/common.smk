@@ -42,6 +42,7 @@ validate(config, "../schemas/config.schema.json", set_default=False)
 
 MOLECULES = [molecule.name for molecule in SETTINGS.molecules if not molecule.published]
 PUBLISHED = [molecule.name for molecule in SETTINGS.molecules if molecule.published] # trained and measured only
+QM9_TARGETS = SETTINGS.qm9.targets if SETTINGS.qm9 else []
 DYNAMICS = SETTINGS.dynamics
 MEMBERS = list(range(SETTINGS.train.members))
 

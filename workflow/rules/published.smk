@@ -1,4 +1,4 @@
-# Published data sets with their own split, MD17 and rMD17: trained, evaluated, and set beside what others report.
+# Published data sets, MD17, rMD17 and QM9: trained, evaluated, and set beside what others report.
 def published_files(wildcards):
     """Those that are no addresses; `ancient`, as their content enters."""
     sources = entry(SETTINGS, wildcards.molecule).published.sources.values()
@@ -29,15 +29,38 @@ rule gather_published:
 ruleorder: gather_published > gather_labels
 
 
+rule train_qm9:
+    output:
+        model="results/qm9/{target}/model.pt",
+        metrics="results/qm9/{target}/metrics.jsonl",
+        errors="results/qm9/{target}/errors.json",
+    wildcard_constraints:
+        target=r"[A-Za-z0-9]+",
+    log:
+        "results/qm9/logs/train_qm9-{target}.log",
+    benchmark:
+        "results/qm9/benchmarks/train_qm9-{target}.tsv"
+    params:
+        settings=stage_settings(SETTINGS, "qm9"),
+        version=STAGE_VERSION["qm9"],
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=10080,
+    shell:
+        "painn-spectra qm9 --settings {params.settings:q} {wildcards.target} {output} > {log} 2>&1"
+
+
 rule compare_with_published:
     input:
         errors(PUBLISHED),
+        expand("results/qm9/{target}/errors.json", target=QM9_TARGETS),
     output:
         "results/accuracy.md",
     log:
         "results/accuracy.log",
     params:
-        folders=expand("results/{molecule}", molecule=PUBLISHED),
+        folders=expand("results/{folder}", folder=PUBLISHED + [f"qm9/{target}" for target in QM9_TARGETS]),
         version=STAGE_VERSION["accuracy"],
     resources:
         mem_mb=1000,

@@ -84,10 +84,12 @@ use rule train_member as train_round with:
 rule evaluate_model:
     input:
         models=lambda wildcards: models(wildcards.molecule),
+        metrics=lambda wildcards: [path.replace("model.pt", "metrics.jsonl") for path in models(wildcards.molecule)],
         dataset=dataset,
         split=split,
     output:
         errors="results/{molecule}/evaluation/errors.csv",
+        outliers="results/{molecule}/evaluation/outliers.csv",
         members=expand("results/{{molecule}}/evaluation/{member}.csv", member=MEMBERS),
         svg=report(
             "results/{molecule}/figures/parity.svg",
@@ -96,6 +98,13 @@ rule evaluate_model:
             labels={"figure": "test errors"},
         ),
         png="results/{molecule}/figures/parity.png",
+        curves=report(
+            "results/{molecule}/figures/training.svg",
+            caption="../report/training.rst",
+            category="{molecule}",
+            labels={"figure": "training"},
+        ),
+        curves_png="results/{molecule}/figures/training.png",
     log:
         "results/{molecule}/logs/evaluate_model.log",
     benchmark:
@@ -108,7 +117,25 @@ rule evaluate_model:
         runtime=30,
     shell:
         "painn-spectra evaluate-split {input.dataset} {input.split} {output.errors} {params.figures}"
-        " --models {input.models} --members {output.members} > {log} 2>&1"
+        " --models {input.models} --members {output.members} --metrics {input.metrics} > {log} 2>&1"
+
+
+rule calibrate_ensemble:
+    input:
+        models=lambda wildcards: models(wildcards.molecule),
+        dataset=dataset,
+        split=split,
+    output:
+        "results/{molecule}/evaluation/calibration.json",
+    log:
+        "results/{molecule}/logs/calibrate_ensemble.log",
+    params:
+        version=STAGE_VERSION["calibrate"],
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "painn-spectra calibrate {input.dataset} {input.split} {output} --models {input.models} > {log} 2>&1"
 
 
 # What each round of labelling has brought: asked for by name (`snakemake rounds`), it costs seconds.
