@@ -34,7 +34,8 @@ case $stage in
         touch "$(dirname "$1")/$name"; done ;;
     compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;
-    evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
+    evaluate-split) touch "$(dirname "$3")/outliers.csv"
+        for name in parity training; do touch "$4/$name.svg" "$4/$name.png"; done ;;
 esac
 for path; do
     case $path in *.*) [ -e "$path" ] || echo "$stage" > "$path" ;; esac
