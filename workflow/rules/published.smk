@@ -37,9 +37,9 @@ rule train_qm9:
     wildcard_constraints:
         target=r"[A-Za-z0-9]+",
     log:
-        "results/qm9/logs/train_qm9-{target}.log",
+        "results/logs/train_qm9-{target}.log",
     benchmark:
-        "results/qm9/benchmarks/train_qm9-{target}.tsv"
+        "results/benchmarks/train_qm9-{target}.tsv"
     params:
         settings=stage_settings(SETTINGS, "qm9"),
         version=STAGE_VERSION["qm9"],
@@ -58,7 +58,7 @@ rule compare_with_published:
     output:
         "results/accuracy.md",
     log:
-        "results/accuracy.log",
+        "results/logs/compare_with_published.log",
     params:
         folders=expand("results/{folder}", folder=PUBLISHED + [f"qm9/{target}" for target in QM9_TARGETS]),
         version=STAGE_VERSION["accuracy"],
