@@ -175,7 +175,10 @@ def draw(runs: list[Run]) -> None:
             axis.set(
                 xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE ({PAPER_UNITS[name][0]})"
             )
-        axes[0].legend()
+            ticks = sorted({size for _, size, _ in series(runs)})
+            axis.set_xticks(ticks, [str(size) for size in ticks])
+            axis.minorticks_off()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
         save(figure, FIGURES / "learning_curve.svg", FIGURES / "learning_curve.png")
 
 

@@ -2,11 +2,14 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 from ase.build import molecule
 
+from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
+from painn_spectra.md.excursions import excursions
 from painn_spectra.trained_range import MARGIN, MIN_MARGIN_A, outside, trained_range
 
 
@@ -62,3 +65,28 @@ def test_a_smaller_molecule_of_known_elements_has_bounds(ethanol):
     methanol = molecule("CH3OH")
     beyond, words = outside(trained_range(ethanol), methanol.numbers, methanol.positions[None])
     assert beyond[0] == 0, words
+
+
+def test_a_dynamics_that_leaves_the_range_is_a_warning(tmp_path, capsys):
+    """Two replicas of HO, 100 samples at 2 fs; the second stretches by 0.011 Å a sample from the 40th on."""
+    length = np.full((2, 100), 1.2)
+    length[1, 40:] += 0.011 * np.arange(60)
+    positions = np.zeros((2, 100, 2, 3))
+    positions[:, :, 1, 2] = length
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file[keys.SPARSE_POSITIONS] = positions.astype(np.float32)
+        file.attrs.update(numbers=[1, 8], sample_interval_fs=2.0, sparse_stride=1)
+    metadata = {"range": {"neighbours": {"1": [[1.0, 1.4]], "8": [[1.0, 1.4]]}}}
+    told = excursions(tmp_path / "t.h5", metadata)  # beyond 1.44 Å from sample 62 on
+    assert told["outside_trained_range"] == pytest.approx(38 / 200)
+    assert told["farthest_outside_A"] == pytest.approx(1.2 + 0.011 * 59 - 1.44, abs=1e-6)
+    out = capsys.readouterr().out
+    assert "warning: 19 % of the frames" in out
+    assert "first replica 1 after 0.12 ps: H (atom 0) has neighbour 1 at 1.44 Å, trained to 1.40" in out
+    assert excursions(tmp_path / "t.h5", {}) == {}
+    metadata["range"]["neighbours"]["1"] = metadata["range"]["neighbours"]["8"] = [[1.0, 2.0]]
+    assert excursions(tmp_path / "t.h5", metadata) == {
+        "outside_trained_range": 0.0,
+        "farthest_outside_A": 0.0,
+    }
+    assert capsys.readouterr().out == ""

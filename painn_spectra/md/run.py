@@ -19,6 +19,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.excursions import excursions
 from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
@@ -159,7 +160,8 @@ def run_dynamics(
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,
         }
-        write_json(report, result)
+        metadata = getattr(load(model, "cpu"), "metadata", {})
+        write_json(report, result | excursions(trajectory, metadata))
 
 
 def split_into_blocks(
