@@ -85,8 +85,5 @@ def test_a_dynamics_that_leaves_the_range_is_a_warning(tmp_path, capsys):
     assert "first replica 1 after 0.12 ps: H (atom 0) has neighbour 1 at 1.44 Å, trained to 1.40" in out
     assert excursions(tmp_path / "t.h5", {}) == {}
     metadata["range"]["neighbours"]["1"] = metadata["range"]["neighbours"]["8"] = [[1.0, 2.0]]
-    assert excursions(tmp_path / "t.h5", metadata) == {
-        "outside_trained_range": 0.0,
-        "farthest_outside_A": 0.0,
-    }
+    assert set(excursions(tmp_path / "t.h5", metadata).values()) == {0.0}
     assert capsys.readouterr().out == ""

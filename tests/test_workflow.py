@@ -297,7 +297,7 @@ def test_more_cores_help(edited):
 
 
 def test_a_published_set_is_trained_and_measured_only(edited):
-    """No dynamics; other content of its files redoes everything, a touch nothing; QM9 adds a job per target."""
+    """No dynamics follows; QM9 adds a job per target."""
     for name in ("train.npz", "test.npz"):
         (edited.folder / name).write_text(name, encoding="utf-8")
     published = {"system": "water", "labels": "md17", "train": "train.npz", "test": "test.npz"}
