@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.measured import MeasuredCurve
+from painn_spectra.spectra.similarity import Beside
 from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, draw_sticks, magnification
 
 Row = Mapping[str, str]
@@ -24,7 +25,7 @@ def draw_infrared(
     svg: Path,
     png: Path,
     published: Sequence[Row] = (),
-    measured: MeasuredCurve | None = None,
+    measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
 ) -> None:
     """Absolute absorption; `columns` as in ir.csv. Harmonic sticks and a measured curve get panels below."""
@@ -40,7 +41,7 @@ def draw_infrared(
             draw_sticks(axes[1], harmonic, "ir", nu)
             _legend(axes[1])
         if measured is not None:
-            _measured(axes[-1], measured)
+            _measured(axes[-1], *measured)
         _finish(figure, axes, nu, f"{metadata['molecule']}: infrared spectrum\n{_conditions(metadata)}")
         save(figure, svg, png)
 
@@ -51,7 +52,7 @@ def draw_raman(
     svg: Path,
     png: Path,
     published: Sequence[Row] = (),
-    measured: MeasuredCurve | None = None,
+    measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
 ) -> None:
     """Activity with its two parts, then the Stokes signal at the laser line; `columns` as in raman.csv."""
@@ -85,7 +86,7 @@ def draw_raman(
             draw_sticks(axes[2], harmonic, "raman", nu)
             _legend(axes[2])
         if measured is not None:
-            _measured(axes[-1], measured)
+            _measured(axes[-1], *measured)
         conditions = f"{_conditions(metadata)}, laser {metadata['laser_nm']} nm"
         _finish(figure, axes, nu, f"{metadata['molecule']}: Raman spectrum\n{conditions}")
         save(figure, svg, png)
@@ -168,8 +169,13 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
                   rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
 
 
-def _measured(axis: Axes, curve: MeasuredCurve) -> None:
-    axis.plot(curve.wavenumber_cm, curve.intensity, color=PURPLE, label=f"measured: {curve.caption}")
+def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
+    """The curve as it is in the file, and over it both at the resolution that they share."""
+    axis.plot(curve.wavenumber_cm, curve.intensity - beside.offset, color=PURPLE, alpha=0.35, linewidth=0.7)
+    axis.plot(beside.grid_cm, beside.measured, color=PURPLE, label=f"measured: {curve.caption}")
+    scaled = "" if beside.is_absolute else ", same area"
+    label = f"computed{scaled}; both at {beside.fwhm_cm:.3g} cm⁻¹"
+    axis.plot(beside.grid_cm, beside.computed, color=BLUE, linewidth=0.9, label=label)
     if curve.n_saturated:
         axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
     axis.set_ylabel(f"measured,\n{curve.unit}")
