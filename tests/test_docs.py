@@ -121,6 +121,8 @@ def test_workflow_commands_find_their_jobs(command):
     done = subprocess.run(
         [sys.executable, "-m", *command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True
     )
+    if "no such file; docs/accuracy.md tells where to get it" in done.stdout + done.stderr:
+        pytest.skip("the published data set that it names is not here")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -42,6 +42,7 @@ rule train_member:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
         start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
+        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
         same="",
     threads: 2
     resources:
@@ -78,6 +79,7 @@ use rule train_member as train_round with:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
         start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
+        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
         same=lambda wildcards, input: f"--same-as {' '.join(input.before)}" if input.before else "",
 
 
