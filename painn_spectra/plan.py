@@ -48,7 +48,7 @@ STAGE_VERSION = {
     "torsions": 1,
     "spectra": 3,
     "compare": 2,
-    "report": 2,
+    "report": 3,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers

@@ -72,13 +72,13 @@ def draw_so_far(trajectory: Path, molecule: Path) -> str:
                 return f"Spectrum so far, {dynamics}: not yet, {error}"
     folder = molecule / "figures" / dynamics
     folder.mkdir(parents=True, exist_ok=True)
-    svg, png = ([folder / f"so-far-{name}.{ending}" for name in NAMES] for ending in ("svg", "png"))
-    draw_infrared(spectra.metadata, infrared_columns(spectra), svg[0], png[0])
-    draw_raman(spectra.metadata, raman_columns(spectra), svg[1], png[1])
+    files = [[folder / f"so-far-{name}.{ending}" for ending in ("svg", "png")] for name in NAMES]
+    draw_infrared(spectra.metadata, infrared_columns(spectra), files[0])
+    draw_raman(spectra.metadata, raman_columns(spectra), files[1])
     told = spectra.metadata
     return (
         f"Spectrum so far, {dynamics}: {told['n_replicas']} replicas of {told['length_ps']} ps at "
-        f"{told['fwhm_cm']} cm-1, {png[0]} and {png[1].name}"
+        f"{told['fwhm_cm']} cm-1, {files[0][1]} and {files[1][1].name}"
     )
 
 

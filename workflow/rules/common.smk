@@ -53,6 +53,8 @@ wildcard_constraints:
 
 NUMBERS = {"member": "member", "round_number": "round", "chunk": "chunk"} # argument: wildcard
 
+FIGURE_TWINS = [".pdf", ".png", "-column.svg", "-column.pdf", "-column.png"] # as painn_spectra.plotting.versions
+
 
 def settings(stage):
     """`params` function: the JSON of what `stage` uses for the job's wildcards."""
@@ -83,6 +85,11 @@ def conditions(wildcards):
     """Temperature, laser line and number of models, for captions."""
     temperature_K = entry(SETTINGS, wildcards.molecule).temperature_K
     return {"temperature_K": temperature_K, "laser_nm": SETTINGS.spectra.laser_nm, "n_models": len(MEMBERS)}
+
+
+def twins(*stems):
+    """The files of figures beside the .svg that the report of Snakemake shows."""
+    return [f"{stem}{ending}" for stem in stems for ending in FIGURE_TWINS]
 
 
 def dataset(wildcards):
