@@ -31,7 +31,7 @@ class Progress:
         left = (self.total - self.done) / rate if rate > 0 else 0.0
         text = (
             f"{self.label}: {100 * self.done / self.total:3.0f} % {note} "
-            f"[{_clock(elapsed)} elapsed, {_clock(left)} left]"
+            f"[{clock(elapsed)} elapsed, {clock(left)} left]"
         )
         if self.terminal:
             filled = int(24 * self.done / self.total)
@@ -41,7 +41,8 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`43:55`, or `2:43:55` with hours."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
