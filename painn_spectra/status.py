@@ -14,6 +14,7 @@ from painn_spectra.tables import text_table
 FINEST_CM = 10.0  # resolution of a quick plot, coarser while the run is short
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NAMES = ("ir", "raman")
+FAILED = "painn-spectra: error"  # as every stage ends that cannot go on
 
 
 def status(results: Path, draw: bool = True) -> str:
@@ -40,7 +41,8 @@ def job_rows(folder: Path) -> list[dict[str, str]]:
         if measured.is_file() and measured.stat().st_mtime >= spoken - 1:
             state, word = "finished", f"{seconds_of(measured):.0f} s"
         else:
-            state, word = f"last word {_ago(time.time() - spoken)} ago", last_line(log)
+            word = last_line(log)
+            state = "failed" if word.startswith(FAILED) else f"last word {_ago(time.time() - spoken)} ago"
         rows.append({"job": log.stem, "state": state, "so far": word})
     return rows
 

@@ -31,6 +31,9 @@ from painn_spectra.plan import (
 # an environment that is not activated still finds its own painn-spectra
 os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
 
+if sys.stderr.isatty(): # jobs write to logs: how far they are stands here too, now and then
+    os.environ.setdefault("PAINN_SPECTRA_TERMINAL_S", "30")
+
 try:
     SETTINGS = load_config(config)
     for warning in check_plan(SETTINGS):
