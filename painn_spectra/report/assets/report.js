@@ -182,9 +182,9 @@
 
   function drawLearning() {
     if (!data.learning.length) return;
-    const hues = ["blue", "green", "vermilion", "purple", "orange"];
+    const hues = ["blue", "green", "vermilion", "purple", "orange"], dashes = ["solid", "dash", "dot", "dashdot", "longdash"];
     Plotly.react("learning", data.learning.map((curve, i) => ({ x: curve.epoch, y: curve.forces, name: curve.label,
-      mode: "lines", line: { color: colour(hues[i % 5]) },
+      mode: "lines", line: { color: colour(hues[i % 5]), dash: dashes[i % 5] },
       hovertemplate: "epoch %{x}: %{y:.3g} meV/Å<extra></extra>" })), layout({
       xaxis: axis({ title: { text: "epoch" } }), showlegend: data.learning.length > 1,
       yaxis: axis({ type: "log", title: { text: "force error, meV/Å" }, dtick: 1 }) }), FINE);
