@@ -161,17 +161,16 @@ def _polarizability_basis(molecule: dict[str, Any]) -> str | None:
 
 
 def _cost(benchmarks: Path) -> list[dict[str, Any]]:
-    """Wall time of every job as minutes and seconds, and its share."""
-    jobs = job_seconds(benchmarks)
-    total = jobs[-1]["seconds"] if jobs else 0.0
+    """Wall time of every rule's jobs together, and its share."""
+    *jobs, total = job_seconds(benchmarks) or [{"job": "total", "seconds": 0.0}]
+    rules: dict[str, list[float]] = {}
+    for job in jobs:
+        rules.setdefault(job["job"].partition("-")[0].replace("_", " "), []).append(job["seconds"])
     return [
-        {
-            "job": row["job"].replace("_", " "),
-            "time": clock(row["seconds"]),
-            "share": f"{100 * row['seconds'] / total:.0f} %" if total else "",
-        }
-        for row in jobs
-    ]
+        {"work": name, "jobs": len(seconds), "time": clock(sum(seconds)),
+         "share": f"{100 * sum(seconds) / total['seconds']:.0f} %"}
+        for name, seconds in [*rules.items(), ("all", [job["seconds"] for job in jobs])] if jobs
+    ]  # fmt: skip
 
 
 def _provenance(results: Path) -> list[dict[str, str]]:
