@@ -40,7 +40,6 @@ direct-dynamics: $(STAMP) # hours; goes on where it stopped
 PEER := .peers/schnetpack
 peer-speed: $(STAMP) $(PEER)/.installed
 	$(BIN)/python -m benchmarks.peer_speed
-	$(BIN)/python -m benchmarks.peer_speed --only training --compiled
 
 $(PEER)/.installed:
 	python3 -m venv $(PEER)

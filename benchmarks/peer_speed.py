@@ -1,7 +1,7 @@
 """This package beside SchNetPack 2.1.1: the same weights, geometries and recorded properties, interleaved.
 
     make peer-speed                                    builds SchNetPack's environment in .peers/, then
-    python -m benchmarks.peer_speed [--rounds 5] [--only training] [--compiled]
+    python -m benchmarks.peer_speed [--rounds 5] [--only training]
 
 prints milliseconds of CPU time of one core, medians over the rounds, and the ratios, as rows for
 docs/performance.md. Dynamics: velocity Verlet in float32; per replica-step. Training: joint loss of all four
@@ -102,7 +102,7 @@ def check_predictions(peer: Peer, potential: Potential, frames: Frames) -> None:
 
 
 def contestants(
-    potential: Potential, molecules: dict[str, Frames], only: str | None, compiled: bool
+    potential: Potential, molecules: dict[str, Frames], only: str | None
 ) -> dict[str, tuple[Contestant, tuple, int]]:
     """Name -> our contestant, the peer's request, replicas that share a step."""
     ethanol = molecules["ethanol"]
@@ -125,7 +125,7 @@ def contestants(
         )  # fmt: skip
     for n in (10, 32):
         found[f"training step, batch {n}"] = (
-            Training(fresh(N_FEATURES, ethanol), ethanol, n, compiled),
+            Training(fresh(N_FEATURES, ethanol), ethanol, n),
             ("training", "ethanol", N_FEATURES, n),
             1,
         )
@@ -138,7 +138,6 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="contestants whose name has this in it")
-    parser.add_argument("--compiled", action="store_true", help="training through torch.compile")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     molecules = geometries()
@@ -147,7 +146,7 @@ def main() -> None:
         hand_over(Path(name), potential, molecules)
         peer = Peer(Path(name))
         check_predictions(peer, potential, molecules["ethanol"])
-        chosen = contestants(potential, molecules, arguments.only, arguments.compiled)
+        chosen = contestants(potential, molecules, arguments.only)
         seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in chosen}
         warm = {
             name: (seconds_per_step(ours, 2), peer.ask(kind, 2, *rest))

@@ -26,7 +26,7 @@ from painn_spectra.ase import PaiNNCalculator
 from painn_spectra.config import ModelSettings, TrainSettings
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.fitting import Trainer
-from painn_spectra.loss import STEPS_WORTH_COMPILING, Loss, faster, to_batch
+from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.integrators import ENERGY_AND_FORCES, evaluate, verlet_step
 from painn_spectra.md.state import State
 from painn_spectra.md.workers import for_dynamics
@@ -86,14 +86,13 @@ class WithAse:
 class Training:
     """A step of joint training as `fitting.fit` does it, the batch at hand."""
 
-    def __init__(self, potential: Potential, frames: Frames, n_frames: int, compiled: bool) -> None:
+    def __init__(self, potential: Potential, frames: Frames, n_frames: int) -> None:
         spreads = label_spreads(potential, frames.numbers, frames.labels)
         loss = Loss(TrainSettings().loss.model_dump(), spreads)
         self.trainer = Trainer(potential.train(), TrainSettings(learning_rate=1e-9))
         data = to_batch(frames, "cpu")
         self.batch = {name: value[:n_frames] for name, value in data.items()}
-        steps = STEPS_WORTH_COMPILING if compiled else 0
-        self.loss_of = faster(loss, potential, self.batch, steps)
+        self.loss_of = faster(loss, potential, self.batch, 0)
 
     def run(self) -> None:
         self.trainer.learn(self.loss_of(self.batch))
@@ -132,7 +131,7 @@ def main() -> None:
             f"batched, {n} replicas": (Dynamics(potential(), frames, n, RECORD_INTERVAL), n)
             for n in (1, 8, 16, 64)
         },
-        **{f"training step, batch {n}": (Training(potential(), frames, n, False), 1) for n in (8, 32)},
+        **{f"training step, batch {n}": (Training(potential(), frames, n), 1) for n in (8, 32)},
     }
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(ROUNDS):

@@ -15,7 +15,7 @@ from torch import nn
 from painn_spectra import keys
 from painn_spectra.config import Config, DynamicsSettings
 from painn_spectra.dataset import Frames
-from painn_spectra.loss import STEPS_WORTH_COMPILING, Loss, to_batch
+from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.block import lengths
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
@@ -29,7 +29,6 @@ from painn_spectra.train import new_potential
 Array = NDArray[np.float64]
 
 N_TIMED = 4  # of each kind of step, after one that is not counted
-COMPILED = 0.45  # of the time of a plain training step
 JITTER_A = 0.03  # of the geometries that are timed: at a minimum the electrons converge too soon
 BYTES_PER_NUMBER_OF_TEXT = 12
 
@@ -83,19 +82,13 @@ def core_hours(
         f"{n_labels} labels": n_labels * label_s,
         "GFN2-xTB labels to learn first": pretrain.n_frames * (burst_steps * step_s + xtb_label_s),
         "training": sum(
-            members * training_seconds(epochs, n_frames, train.batch_size, training_s)
+            members * epochs * int(n_frames / train.batch_size) * training_s
             for epochs, n_frames, members in trainings
         ),
         "sampling with the model": model_steps * sampling_s,
         "dynamics": n_blocks * lengths(md).total_steps * dynamics_s,
     }
     return {stage: value / 3600 for stage, value in seconds.items()}
-
-
-def training_seconds(epochs: int, n_frames: float, batch_size: int, step_s: float) -> float:
-    """Of one training; a long one is compiled."""
-    steps = epochs * int(n_frames / batch_size)
-    return steps * step_s * (1.0 if steps < STEPS_WORTH_COMPILING else COMPILED)
 
 
 def disk_bytes(config: Config, n_atoms: int) -> float:
@@ -133,7 +126,7 @@ def xtb_step_s(numbers: NDArray[np.int64], positions: Array, charge: int, multip
 
 
 def training_step_s(config: Config, frames: Frames) -> float:
-    """Seconds of one plain step of training, scaled from BLOCK_REPLICAS frames to the batch."""
+    """Seconds of one step of training, scaled from BLOCK_REPLICAS frames to the batch."""
     potential = new_potential(config.model, config.molecules[0].charge, 0)
     set_offsets(potential, frames.numbers, frames.labels)
     potential.float().train()
@@ -141,10 +134,11 @@ def training_step_s(config: Config, frames: Frames) -> float:
         Loss(config.train.loss.model_dump(), dict.fromkeys(keys.PROPERTIES, 1.0)),
         to_batch(frames, "cpu"),
     )
+    loss_of = faster(loss, potential, batch, 0)
 
     def step() -> None:
         potential.zero_grad()
-        loss(potential, batch).backward()
+        loss_of(batch).backward()
 
     return timed(step) * config.train.batch_size / BLOCK_REPLICAS
 

@@ -1,5 +1,6 @@
 """The training loop: shuffled batches, AdamW, averaged weights, checkpoints and exact resume."""
 
+import copy
 import json
 import math
 import pickle
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from painn_spectra.config import TrainSettings
 from painn_spectra.errors import InputError
@@ -43,12 +43,12 @@ class Trainer:
     PLAIN = ("step", "rate", "best", "epochs_since_best", "seconds", "metrics", "best_weights")
 
     def __init__(self, potential: Potential, settings: TrainSettings) -> None:
-        self.potential = potential
-        self.ema = AveragedModel(potential, multi_avg_fn=moving_average(settings.ema_decay))
+        self.potential, self.averaged = potential, copy.deepcopy(potential)
+        self.flat, self.flat_averaged = flatten(potential), flatten(self.averaged)
         self.optimizer = torch.optim.AdamW(
-            potential.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            [self.flat], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self.gradient_clip = settings.gradient_clip
+        self.ema_decay, self.gradient_clip = settings.ema_decay, settings.gradient_clip
         self.step = 0
         self.rate = settings.learning_rate  # of the plateau schedule
         self.best = math.inf
@@ -59,17 +59,19 @@ class Trainer:
 
     def learn(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.potential.parameters(), self.gradient_clip)
+        nn.utils.clip_grad_norm_([self.flat], self.gradient_clip)
         self.optimizer.step()
-        self.ema.update_parameters(self.potential)
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))  # brief trainings leave their start
+        with torch.no_grad():
+            self.flat_averaged.lerp_(self.flat, 1 - decay)
         self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.PLAIN} | {
             "potential": self.potential.state_dict(),
-            "ema": self.ema.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -77,7 +79,7 @@ class Trainer:
         for name in self.PLAIN:
             setattr(self, name, state[name])
         self.potential.load_state_dict(state["potential"])
-        self.ema.load_state_dict(state["ema"])
+        self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     def save(self, checkpoint: Path, key: str) -> None:
@@ -98,17 +100,19 @@ class Trainer:
     @property
     def weights(self) -> dict[str, Tensor]:
         """The result: averaged weights, of the best epoch where a schedule keeps one."""
-        return self.best_weights or self.ema.module.state_dict()
+        return self.best_weights or self.averaged.state_dict()
 
 
-def moving_average(decay: float) -> Any:
-    """Exponential moving average with a short memory at first, so that brief trainings leave their start."""
-
-    def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
-        step = int(n_averaged)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + step) / (10 + step)))
-
-    return update
+def flatten(potential: nn.Module) -> nn.Parameter:
+    """All parameters as one, of which they and their gradients become views: a step takes few calls."""
+    parameters = list(potential.parameters())
+    flat = nn.Parameter(torch.cat([one.detach().flatten() for one in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [one.numel() for one in parameters]
+    parts = zip(parameters, flat.detach().split(sizes), flat.grad.split(sizes), strict=True)
+    for one, values, gradient in parts:
+        one.data, one.grad = values.view(one.shape), gradient.view(one.shape)
+    return flat
 
 
 def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
@@ -144,7 +148,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
         losses.append(loss.item())
         trainer.seconds = seconds_before + time.monotonic() - start
         if trainer.step % validate_every == 0 or trainer.step == n_steps:
-            errors = validation_errors(trainer.ema.module, task.data, task.validation, task.loss)
+            errors = validation_errors(trainer.averaged, task.data, task.validation, task.loss)
             if not math.isfinite(errors["loss"]):
                 raise InputError(
                     f"{task.label}: loss became {errors['loss']}; "
@@ -174,7 +178,7 @@ def stalled(trainer: Trainer, loss: float, settings: TrainSettings) -> bool:
     """Keep the best weights, halve the rate when the loss stalls; True when training should stop."""
     if loss < trainer.best:
         trainer.best, trainer.epochs_since_best = loss, 0
-        averaged = trainer.ema.module.state_dict()
+        averaged = trainer.averaged.state_dict()
         trainer.best_weights = {name: value.clone() for name, value in averaged.items()}
         return False
     trainer.epochs_since_best += 1

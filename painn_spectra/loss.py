@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ STEPS_WORTH_COMPILING = 8000
 PLAIN_UNITS = {"meV": "meV", "meV/Å": "meV_A", "e·Å": "eA", "Å³": "A3"}  # for names in metrics.jsonl
 
 Batch = dict[str, Tensor]  # arrays named in keys.py
+Model = Callable[[Tensor, Tensor, tuple[str, ...]], dict[str, Tensor]]  # as Potential.forward
 
 
 def to_batch(frames: Frames, device: str) -> Batch:
@@ -32,6 +34,9 @@ def to_batch(frames: Frames, device: str) -> Batch:
     return batch
 
 
+LossOf = Callable[[Batch], Tensor]
+
+
 @dataclass(frozen=True)
 class Loss:
     """Σ weight · mean square error, every error in units of its labels' spread."""
@@ -39,7 +44,7 @@ class Loss:
     weights: dict[str, float]
     spreads: dict[str, float]
 
-    def __call__(self, potential: Potential, batch: Batch) -> Tensor:
+    def __call__(self, potential: Model, batch: Batch) -> Tensor:
         wanted = tuple(name for name in keys.PROPERTIES if self.weights[name] > 0)
         predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], wanted)
         n_real = (batch[keys.NUMBERS] > 0).sum()
@@ -51,26 +56,39 @@ class Loss:
         return loss
 
 
-def faster(loss: Loss, potential: Potential, example: Batch, n_steps: int) -> Callable[[Batch], Tensor]:
-    """The loss of a batch of `example`'s shape, compiled in a long training where a C++ compiler is at hand.
-
-    Compiling takes about a minute and makes a step two to three times as fast.
-    """
+def faster(loss: Loss, potential: Potential, example: Batch, n_steps: int) -> LossOf:
+    """The loss of a batch of `example`'s shape: by loops written for the CPU, else compiled where it pays."""
+    if example[keys.POSITIONS].device.type == "cpu":
+        engine = training_engine(potential)
+        if engine is not None:
+            return partial(loss, engine)
     plain = partial(loss, potential)
-    if n_steps < STEPS_WORTH_COMPILING:
-        return plain
-    began = time.monotonic()
-    compiled = torch.compile(plain, fullgraph=True, dynamic=False)
+    return compiled(plain, potential, example) if n_steps >= STEPS_WORTH_COMPILING else plain
+
+
+def training_engine(potential: Potential) -> Any:
+    """None without numba, and for a number of features that is no multiple of 16."""
     try:
-        compiled(example).backward()
+        from painn_spectra.model import training_engine as module  # numba takes a second to import
+    except ImportError:
+        return None
+    return module.TrainingEngine(potential) if module.fits(potential) else None
+
+
+def compiled(plain: LossOf, potential: Potential, example: Batch) -> LossOf:
+    """`plain` through torch.compile, or itself where no C++ compiler is at hand. Compiling takes a minute."""
+    began = time.monotonic()
+    fast = torch.compile(plain, fullgraph=True, dynamic=False)
+    try:
+        fast(example).backward()
     except Exception as error:  # no compiler, no Python headers, a full disk: all leave the plain way
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         print(f"training step not compiled ({reason[:100]}): it runs at half speed", file=sys.stderr)
         return plain
     finally:
-        potential.zero_grad()
+        potential.zero_grad(set_to_none=False)
     print(f"training step compiled in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return compiled
+    return fast
 
 
 def validation_errors(potential: nn.Module, data: Batch, index: np.ndarray, loss: Loss) -> dict[str, float]:

@@ -14,8 +14,9 @@ from painn_spectra import keys, plotting
 from painn_spectra.config import Experiment, SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.spectra import figures
-from painn_spectra.spectra.compare import compare_bands, compare_stage, read_bands
+from painn_spectra.spectra.compare import check_formula, compare_bands, compare_stage, read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
+from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.spectrum import compute_spectra
 
 ETHANOL = Path(__file__).parents[1] / "config/molecules/ethanol/bands.csv"
@@ -125,6 +126,38 @@ def test_another_range_is_refused_before_anything_is_written(spectra, tmp_path):
     ):
         compare(spectra, tmp_path / "new", ir=str(far))
     assert not (tmp_path / "new").exists()
+
+
+def test_file_of_another_molecule_is_refused(tmp_path):
+    path = tmp_path / "acetone.jdx"
+    lines = ["##TITLE=Acetone", "##JCAMP-DX=4.24", "##DATA TYPE=INFRARED SPECTRUM", "##MOLFORM=C H3 C O C H3",
+             "##XUNITS=1/CM", "##YUNITS=ABSORBANCE", "##XYDATA=(XY..XY)",
+             *(f"{x},{x % 7}" for x in range(500, 900)), "##END="]  # fmt: skip
+    path.write_text("\n".join(lines))
+    curve = read_measured(path, "ir")
+    check_formula(curve, {"molecule": "acetone", "formula": "C3H6O"}, str(path), "ir")
+    check_formula(curve, {"molecule": "toy"}, str(path), "ir")  # a trajectory without its elements
+    with pytest.raises(InputError, match=r"experiment.ir = .*acetone.jdx: Acetone is C3H6O, water is H2O"):
+        check_formula(curve, {"molecule": "water", "formula": "H2O"}, str(path), "ir")
+
+
+@pytest.mark.parametrize("unit", ["absorbance", "km/mol per cm-1"])
+def test_computed_curve_over_the_measured_one(spectra, tmp_path, drawn, unit):
+    """At the instrument's coarser resolution; as it is beside an absolute experiment, else of its area."""
+    measured = tmp_path / "measured.csv"
+    rows = "".join(f"{x},{y:.6f}\n" for x, y in zip(NU, 0.01 * gaussian(1490), strict=True))
+    measured.write_text(f"# resolution: 60\nwavenumber,{unit}\n{rows}")
+    compare(spectra, tmp_path, ir=str(measured))
+    axis = drawn[0].axes[-1]
+    grid, ours = axis.lines[2].get_xdata(), axis.lines[2].get_ydata()
+    nu, density = (
+        read_spectrum(spectra / "ir.csv")[1][name] for name in ("wavenumber_cm-1", "ir_km_mol-1_per_cm-1")
+    )
+    area = np.interp(grid, nu, density).sum() if unit.startswith("km") else axis.lines[1].get_ydata().sum()
+    assert ours.sum() == pytest.approx(area, rel=0.01)
+    above = grid[ours > ours.max() / 2]
+    assert np.ptp(above) == pytest.approx(60, abs=4)  # 20 of the spectrum within the instrument's 60
+    assert "both at 60 cm⁻¹" in axis.get_legend().get_texts()[-1].get_text()
 
 
 def test_figures_come_out_the_same_twice(spectra, tmp_path):

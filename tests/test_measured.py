@@ -6,8 +6,11 @@ import io
 import jcamp
 import numpy as np
 import pytest
+from ase.data import atomic_numbers
+from ase.formula import Formula
 
 from painn_spectra.errors import InputError
+from painn_spectra.formula import hill_formula, stated_formula
 from painn_spectra.spectra.jcamp_blocks import read_blocks
 from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.ordinates import ABSOLUTE
@@ -295,3 +298,17 @@ def test_a_raman_csv_is_told_by_its_laser(read):
     assert read(text, "curve.csv", "raman").caption == "curve (laser 784.9 nm)"
     with pytest.raises(InputError, match="a raman spectrum, by its laser"):
         read(text, "curve.csv", "ir")
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("C H3 C O C H3", "C3H6O"), ("H 2 O", "H2O"), ("C2 H6 O", "C2H6O"), ("C D4", "CH4"),
+        ("C1 H4 O1", "CH4O"), ("Cl H", "ClH"), ("", None), ("C2H6O.H2O", None), ("ethanol", None),
+        ("C6H5X", None),
+    ],
+)  # fmt: skip
+def test_formula_of_a_file(text, formula):
+    assert stated_formula(text) == formula
+    if formula:
+        assert hill_formula(atomic_numbers[s] for s in Formula(formula)) == formula

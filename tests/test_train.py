@@ -140,6 +140,7 @@ def test_compiled_loss_equals_the_plain_one(batch_loss, monkeypatch, capsys):
     """
     potential, loss, batch = batch_loss
     monkeypatch.setattr("painn_spectra.loss.STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr("painn_spectra.loss.training_engine", lambda potential: None)
     monkeypatch.setattr("torch.compile", partial(torch.compile, backend="aot_eager"))
     compiled = faster(loss, potential, batch, 1)
     assert "not compiled" not in capsys.readouterr().err
@@ -156,6 +157,7 @@ def test_compiled_loss_equals_the_plain_one(batch_loss, monkeypatch, capsys):
 def test_without_a_compiler_training_is_plain(batch_loss, monkeypatch, capsys):
     potential, loss, batch = batch_loss
     monkeypatch.setattr("painn_spectra.loss.STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr("painn_spectra.loss.training_engine", lambda potential: None)
 
     def fail(*arguments, **options):
         raise RuntimeError("No working C++ compiler found")

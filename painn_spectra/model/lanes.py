@@ -21,7 +21,10 @@ LANES = 8
 TAYLOR_ORDER = 12
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
 
-KERNELS = ("lanes", "products", "atom_kernels", "pair_kernels", "passes")
+KERNELS = (
+    "lanes", "products", "atom_kernels", "pair_kernels", "passes",
+    "training_atoms", "training_pairs", "training_second", "training_heads",
+)  # fmt: skip
 
 
 def _cache_folder() -> Path | None:

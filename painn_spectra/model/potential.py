@@ -68,23 +68,38 @@ class Potential(nn.Module):
 
         In training mode the results carry a graph (forces too); in eval mode they are detached.
         """
-        with_forces = keys.FORCES in properties
-        dtype = self.painn.filters.weight.dtype
-        positions = positions.to(dtype)
-        real = (numbers > 0).to(dtype)
-        out: dict[str, Tensor] = {}
-        with torch.set_grad_enabled(self.training or with_forces):
-            if with_forces:
+        positions = positions.to(self.painn.filters.weight.dtype)
+        real = (numbers > 0).to(positions.dtype)
+        gradient = None
+        with torch.set_grad_enabled(self.training or keys.FORCES in properties):
+            if keys.FORCES in properties:
                 gradient, (net_energy, s, v) = self._gradient(numbers, positions, real)
-                out[keys.FORCES] = -gradient * self.energy_scale_eV.to(dtype)
             else:
                 _, (net_energy, s, v) = self._net_energy(positions, numbers, real)
-            if keys.ENERGY in properties:
-                offset = self.energy_offset_eV[numbers].sum(1)
-                out[keys.ENERGY] = offset + self.energy_scale_eV * net_energy.double()
         with torch.set_grad_enabled(self.training):
-            out |= self.electric(numbers, positions, s, v, real, properties)
+            out = self.assemble(numbers, positions, real, properties, net_energy, gradient, s, v)
         return {name: out[name] if self.training else out[name].detach() for name in properties}
+
+    def assemble(
+        self,
+        numbers: Tensor,
+        positions: Tensor,
+        real: Tensor,
+        properties: tuple[str, ...],
+        net_energy: Tensor,
+        gradient: Tensor | None,
+        s: Tensor,
+        v: Tensor,
+    ) -> dict[str, Tensor]:
+        """Properties from what the network gives: net_energy (b,), its gradient (b, n, 3), s and v."""
+        out = self.electric(numbers, positions, s, v, real, properties)
+        if keys.FORCES in properties:
+            assert gradient is not None
+            out[keys.FORCES] = -gradient * self.energy_scale_eV.to(gradient.dtype)
+        if keys.ENERGY in properties:
+            offset = self.energy_offset_eV[numbers].sum(1)
+            out[keys.ENERGY] = offset + self.energy_scale_eV * net_energy.double()
+        return out
 
     def _net_energy(
         self, positions: Tensor, numbers: Tensor, real: Tensor

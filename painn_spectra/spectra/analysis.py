@@ -10,6 +10,7 @@ import numpy as np
 from painn_spectra import __version__, keys
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
+from painn_spectra.formula import hill_formula
 from painn_spectra.progress import Progress
 from painn_spectra.spectra.assignment import can_assign
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
@@ -141,6 +142,7 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
     )
     return {
         "molecule": series.molecule,
+        **({"formula": hill_formula(series.numbers)} if series.numbers is not None else {}),
         "dynamics": series.dynamics,
         "state": "as simulated, by another program" if series.dynamics == EXTERNAL
         else "gas, isolated molecule, computed",

@@ -18,7 +18,16 @@ from painn_spectra.spectra.figures import draw_infrared, draw_raman
 from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
 from painn_spectra.spectra.model_spread import band_spread
 from painn_spectra.spectra.raman import stokes_cross_section
-from painn_spectra.spectra.similarity import Rung, Scores, fitted_scale, from_sticks, score, target
+from painn_spectra.spectra.similarity import (
+    Beside,
+    Rung,
+    Scores,
+    fitted_scale,
+    from_sticks,
+    score,
+    side_by_side,
+    target,
+)
 from painn_spectra.spectra.sticks import StickTable, read_tables
 
 BAND_COLUMNS = {
@@ -70,13 +79,14 @@ def compare_stage(
     notes = {key: metadata[key] for key in ("molecule", "dynamics", "temperature_K", "fwhm_cm", "program")}
     about = {f"{kind}_measured": curve.caption for kind, curve in measured.items()}
     about |= {f"{kind}_saturated_points": str(curve.n_saturated) for kind, curve in measured.items()}
-    scores = [
-        row
-        for kind, curve in measured.items()
-        for row in score_rows(
+    scores: list[list[object]] = []
+    beside: dict[Kind, Beside] = {}
+    for kind, curve in measured.items():
+        check_formula(curve, metadata, sources[kind], kind)
+        found, beside[kind] = score_rows(
             kind, curve, metadata, wavenumber, densities[kind], sticks, experiment.fit_scale
         )
-    ]
+        scores += found
     write_table(similarity, notes | about | {"protocol": PROTOCOL}, SCORE_HEADING, scores)
     notes["computed"] = (
         "maximum, centroid and area inside the window, wavenumbers not scaled; standard errors: sampling"
@@ -86,8 +96,19 @@ def compare_stage(
     columns: dict[Kind, dict[str, Array]] = {"ir": infrared, "raman": raman}
     for kind, draw in DRAW.items():
         of_kind = [row for row in published if row["spectrum"] == kind]
+        pair = (measured[kind], beside[kind]) if kind in measured else None
         for width_in, files in versions(figures / kind):
-            draw(metadata, columns[kind], files, of_kind, measured.get(kind), sticks, width_in)
+            draw(metadata, columns[kind], files, of_kind, pair, sticks, width_in)
+
+
+def check_formula(curve: MeasuredCurve, metadata: Mapping[str, str], source: str | None, kind: Kind) -> None:
+    """Raise InputError where the file says that it is of another molecule."""
+    ours = metadata.get("formula")
+    if ours and curve.formula and curve.formula != ours:
+        raise InputError(
+            f"experiment.{kind} = {source}: {curve.title} is {curve.formula}, {metadata['molecule']} is "
+            f"{ours}; give the file of this molecule"
+        )
 
 
 def score_rows(
@@ -98,8 +119,9 @@ def score_rows(
     densities: Array,
     sticks: Sequence[StickTable],
     fit_scale: bool,
-) -> list[list[object]]:
-    """Scores of the harmonic spectra and of the dynamics, each again with a fitted factor where asked for.
+) -> tuple[list[list[object]], Beside]:
+    """Scores of the harmonic spectra and of the dynamics, each again with a fitted factor where asked for;
+    and the dynamics' spectrum to draw over the measured one.
 
     Raman activities become photons at the laser line of the measurement, or at that of the spectra.
     """
@@ -120,7 +142,7 @@ def score_rows(
             values, errors = score(rung, to, fwhm_cm, scale)
             pairs = [number for pair in zip(values, errors, strict=True) for number in pair]
             rows.append([kind, rung.label, scale, len(to.maxima), *pairs])
-    return rows
+    return rows, side_by_side(rungs[-1], to, fwhm_cm)
 
 
 def _signal(rung: Rung, temperature_K: float, laser_nm: float) -> Rung:

@@ -1,5 +1,6 @@
 """The infrared and Raman figures: computed spectrum with its error, published bands, measured curve."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from painn_spectra.plotting import (
 )
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.measured import MeasuredCurve
+from painn_spectra.spectra.similarity import Beside
 from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, draw_sticks, magnification
 
 Row = Mapping[str, str]
@@ -35,7 +37,7 @@ def draw_infrared(
     columns: Mapping[str, Array],
     files: Sequence[Path],
     published: Sequence[Row] = (),
-    measured: MeasuredCurve | None = None,
+    measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
     width_in: float = WIDTH_IN,
 ) -> None:
@@ -55,7 +57,7 @@ def draw_infrared(
             draw_sticks(axes[1], harmonic, "ir", nu)
             _legend(axes[1])
         if measured is not None:
-            _measured(axes[-1], measured)
+            _measured(axes[-1], *measured)
         _finish(figure, axes, nu, f"{metadata['molecule']}: infrared spectrum\n{_conditions(metadata)}")
         save(figure, *files)
 
@@ -65,7 +67,7 @@ def draw_raman(
     columns: Mapping[str, Array],
     files: Sequence[Path],
     published: Sequence[Row] = (),
-    measured: MeasuredCurve | None = None,
+    measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
     width_in: float = WIDTH_IN,
 ) -> None:
@@ -102,7 +104,7 @@ def draw_raman(
             draw_sticks(axes[2], harmonic, "raman", nu)
             _legend(axes[2])
         if measured is not None:
-            _measured(axes[-1], measured)
+            _measured(axes[-1], *measured)
         conditions = f"{_conditions(metadata)}, laser {metadata['laser_nm']} nm"
         _finish(figure, axes, nu, f"{metadata['molecule']}: Raman spectrum\n{conditions}")
         save(figure, *files)
@@ -162,12 +164,19 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
 
 def _legend(axis: Axes) -> None:
     """Above the panel, where no band can be: one row, two where the spread of models takes its place."""
-    _, labels = axis.get_legend_handles_labels()
+    handles, labels = axis.get_legend_handles_labels()
     ncols = 3 if any(label.endswith("models") for label in labels) else 4
     if _narrow(axis):
         ncols = 2 if max(map(len, labels)) < NARROW_LABEL else 1
+        labels = [textwrap.fill(label, 2 * NARROW_LABEL) for label in labels]
     axis.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=ncols, borderaxespad=0.2, columnspacing=1.5
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=ncols,
+        borderaxespad=0.2,
+        columnspacing=1.5,
     )
 
 
@@ -192,8 +201,13 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
                   fontsize="small", rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
 
 
-def _measured(axis: Axes, curve: MeasuredCurve) -> None:
-    axis.plot(curve.wavenumber_cm, curve.intensity, color=PURPLE, label=f"measured: {curve.caption}")
+def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
+    """The curve as it is in the file, and over it both at the resolution that they share."""
+    axis.plot(curve.wavenumber_cm, curve.intensity - beside.offset, color=PURPLE, alpha=0.35, linewidth=0.7)
+    axis.plot(beside.grid_cm, beside.measured, color=PURPLE, label=f"measured: {curve.caption}")
+    scaled = "" if beside.is_absolute else ", same area"
+    label = f"computed{scaled}; both at {beside.fwhm_cm:.3g} cm⁻¹"
+    axis.plot(beside.grid_cm, beside.computed, color=BLUE, linewidth=0.9, label=label)
     if curve.n_saturated:
         axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
     axis.set_ylabel(f"measured,\n{curve.unit}")

@@ -3,13 +3,14 @@
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from painn_spectra.errors import InputError
+from painn_spectra.formula import stated_formula
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.jcamp_blocks import Block, read_blocks
 from painn_spectra.spectra.ordinates import ABSOLUTE, Conditions, conditions, to_absorption
@@ -32,6 +33,7 @@ class MeasuredCurve:
     title: str
     n_saturated: int = 0
     conditions: Conditions = field(default_factory=Conditions)
+    formula: str | None = None  # in Hill's order, where the file tells it
 
     @property
     def is_absolute(self) -> bool:
@@ -79,7 +81,8 @@ def _read_jcamp(path: Path, text: str, kind: Kind | None) -> MeasuredCurve:
         y, unit, n_saturated, state = to_absorption(y, unit, state, f"{path}: ##YUNITS")
     else:
         unit = unit.strip().lower() or "arbitrary units"
-    return _sorted_curve(path, wavenumber, y, unit, headers.get("TITLE", ""), n_saturated, state)
+    curve = _sorted_curve(path, wavenumber, y, unit, headers.get("TITLE", ""), n_saturated, state)
+    return replace(curve, formula=stated_formula(headers.get("MOLFORM", "")))
 
 
 def _kind(headers: Mapping[str, str]) -> Kind:

@@ -63,6 +63,7 @@ class Target:
     is_absolute: bool
     maxima: NDArray[np.int64]  # (n_bands,) | indices of the grid
     borders: NDArray[np.int64]  # (n_bands + 1,) | minima between them, and the ends
+    offset: float  # that was taken off
 
 
 def target(curve: MeasuredCurve, wavenumber_cm: Array, fwhm_cm: float) -> Target:
@@ -84,14 +85,14 @@ def target(curve: MeasuredCurve, wavenumber_cm: Array, fwhm_cm: float) -> Target
     common = max(fwhm_cm, resolution)
     measured: Array = np.interp(grid, curve.wavenumber_cm[valid], curve.intensity[valid])
     measured = _broadened(measured, resolution, common)
-    if curve.conditions.laser_nm is not None:
-        measured = measured - measured.min()  # a detector's counts have an offset
+    offset = 0.0 if curve.conditions.laser_nm is None else float(measured.min())  # of a detector's counts
+    measured = measured - offset
     counted = np.interp(grid, curve.wavenumber_cm, valid.astype(float)) > 0.5
     smooth = np.where(counted, _smooth(measured), 0.0)
     maxima, _ = find_peaks(smooth, prominence=PROMINENCE * smooth.max())
     between = [a + int(np.argmin(smooth[a:b])) for a, b in pairwise(maxima)]
     borders = np.array([0, *between, len(grid)])
-    return Target(grid, measured, counted, common, curve.is_absolute, maxima, borders)
+    return Target(grid, measured, counted, common, curve.is_absolute, maxima, borders, offset)
 
 
 def score(rung: Rung, to: Target, fwhm_cm: float, scale: float = 1.0) -> tuple[Scores, Scores]:
@@ -110,6 +111,29 @@ def score(rung: Rung, to: Target, fwhm_cm: float, scale: float = 1.0) -> tuple[S
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP)  # (n_bootstrap, n)
     drawn = np.array([of(row @ rung.densities / n) for row in counts])
     return best, Scores(*drawn.std(axis=0, ddof=1).tolist())
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A measured curve and a computed one to draw over it, at one resolution; NaN where saturated."""
+
+    grid_cm: Array
+    measured: Array
+    computed: Array  # in the measured unit, or scaled to the same area
+    fwhm_cm: float
+    is_absolute: bool
+    offset: float  # that was taken off the measured counts
+
+
+def side_by_side(rung: Rung, to: Target, fwhm_cm: float) -> Beside:
+    """What the scores compare, before the smoothing."""
+    computed = on_grid(rung, rung.densities.mean(axis=0), to, fwhm_cm, 1.0)
+    ours, theirs = computed[to.counted].sum(), to.measured[to.counted].sum()
+    factor = 1.0 if to.is_absolute or ours <= 0 else theirs / ours
+    shown = np.where(to.counted, 1.0, np.nan)
+    return Beside(
+        to.grid_cm, shown * to.measured, shown * factor * computed, to.fwhm_cm, to.is_absolute, to.offset
+    )
 
 
 def fitted_scale(rung: Rung, to: Target, fwhm_cm: float) -> float:
