@@ -51,8 +51,8 @@ def section(folder: Path) -> str:
     parts = [
         f"## {name.capitalize()}",
         f"{n_labels} labels; test errors (mean absolute; energy, forces, dipole, polarizability): {mae}. "
-        f"{dynamics['n_replicas']} × {shown(dynamics['length_ps'])} ps, {shown(dynamics['temperature_K'])} K. "
-        f"Measured: {'; '.join(measured) or 'none'}.",
+        f"{dynamics['n_replicas']} × {shown(dynamics['length_ps'])} ps, "
+        f"{shown(dynamics['temperature_K'])} K. Measured: {'; '.join(measured) or 'none'}.",
         *(f"![{kind} spectrum of {name}](figures/gallery/{name}_{kind}.png)" for kind in ("ir", "raman")),
         markdown(("", "computed", *SCORE_NAMES, "area, computed/measured"), score_lines(folder)),
         markdown((*BANDS.values(), "computed area"), band_lines(folder)),
