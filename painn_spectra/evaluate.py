@@ -18,7 +18,7 @@ from painn_spectra.loss_curves import draw_losses
 from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.outliers import find_outliers, write_outliers
-from painn_spectra.plotting import draw_parity
+from painn_spectra.plotting import draw_parity, versions
 
 BATCH = 64
 COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "n")
@@ -49,10 +49,10 @@ def evaluate_stage(
     mean = mean_over(predictions)
     rows = error_rows(mean, test, train)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in mean}
-    figures.mkdir(parents=True, exist_ok=True)
-    draw_parity(shown, figures / "parity.svg", figures / "parity.png")
-    if metrics:
-        draw_losses(metrics, figures / "training.svg", figures / "training.png")
+    for width_in, files in versions(figures / "parity"):
+        draw_parity(shown, files, width_in)
+    for width_in, files in versions(figures / "training") if metrics else ():
+        draw_losses(metrics, files, width_in)
     write_text(errors, _csv(rows))
     outliers = find_outliers(frames, parts, mean_over(everything))
     write_outliers(errors.with_name("outliers.csv"), outliers, dataset)

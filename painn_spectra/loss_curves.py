@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 
 from painn_spectra import keys
 from painn_spectra.loss import PLAIN_UNITS
-from painn_spectra.plotting import BLACK, PARITY_COLOURS, save, style
+from painn_spectra.plotting import BLACK, COLUMN_IN, PARITY_COLOURS, WIDTH_IN, save, style
 
 Curve = list[dict[str, Any]]
 
@@ -19,15 +19,16 @@ def read_metrics(path: Path) -> Curve:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def draw_losses(metrics: Sequence[Path], svg: Path, png: Path, title: str = "") -> None:
+def draw_losses(metrics: Sequence[Path], files: Sequence[Path], width_in: float = WIDTH_IN) -> None:
     """One panel per learnt property and one for the loss, one line per training, steps across."""
     curves = [read_metrics(path) for path in metrics]
     names = [name for name in keys.PROPERTIES if any(_key(name) in curve[-1] for curve in curves)]
-    columns = min(3, len(names) + 1)
+    columns = min(3 if width_in > COLUMN_IN else 2, len(names) + 1)
+    panel_in = width_in / columns
     n_rows = -(-(len(names) + 1) // columns)
-    with style():
+    with style(width_in):
         figure, axes = plt.subplots(
-            n_rows, columns, figsize=(2.4 * columns, 2.1 * n_rows), squeeze=False, layout="constrained"
+            n_rows, columns, figsize=(width_in, 0.87 * panel_in * n_rows), squeeze=False, layout="constrained"
         )
         panels = list(axes.flat)
         for number, curve in enumerate(curves):
@@ -51,9 +52,7 @@ def draw_losses(metrics: Sequence[Path], svg: Path, png: Path, title: str = "") 
             panel.set_axis_off()
         for panel in panels[: len(names) + 1]:
             panel.set_xlabel("steps")
-        if title:
-            figure.suptitle(title, fontsize=9)
-        save(figure, svg, png)
+        save(figure, *files)
 
 
 def _key(name: str) -> str:

@@ -51,8 +51,8 @@ STAGE_VERSION = {
     "harmonic-model": 2,
     "torsions": 1,
     "spectra": 4,
-    "compare": 3,
-    "report": 2,
+    "compare": 4,
+    "report": 3,
     "accuracy": 1,
     "qm9": 1,
 }

@@ -99,14 +99,13 @@ rule evaluate_model:
             category="{molecule}",
             labels={"figure": "test errors"},
         ),
-        png="results/{molecule}/figures/parity.png",
         curves=report(
             "results/{molecule}/figures/training.svg",
             caption="../report/training.rst",
             category="{molecule}",
             labels={"figure": "training"},
         ),
-        curves_png="results/{molecule}/figures/training.png",
+        twins=twins("results/{molecule}/figures/parity", "results/{molecule}/figures/training"),
     log:
         "results/{molecule}/logs/evaluate_model.log",
     benchmark:
@@ -160,8 +159,13 @@ rule summarise_rounds:
         ],
     output:
         table="results/{molecule}/evaluation/rounds.csv",
-        svg="results/{molecule}/figures/rounds.svg",
-        png="results/{molecule}/figures/rounds.png",
+        svg=report(
+            "results/{molecule}/figures/rounds.svg",
+            caption="../report/rounds.rst",
+            category="{molecule}",
+            labels={"figure": "rounds of labelling"},
+        ),
+        twins=twins("results/{molecule}/figures/rounds"),
     log:
         "results/{molecule}/logs/summarise_rounds.log",
     params:
