@@ -5,6 +5,7 @@
 # make slurm: the water workflow through a Slurm of one node, as root.  make errors-page: docs/errors.md anew.
 # make audit: known vulnerabilities of the pinned packages, where the network allows.
 # make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
+# make parity: SchNetPack's answers to our weights, which tests/test_parity.py compares with; same environment.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -15,7 +16,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics peer-speed kill-series soak fuzz slurm errors-page audit clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed parity kill-series soak fuzz slurm errors-page audit clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -43,6 +44,9 @@ direct-dynamics: $(STAMP) # hours; goes on where it stopped
 PEER := .peers/schnetpack
 peer-speed: $(STAMP) $(PEER)/.installed
 	$(BIN)/python -m benchmarks.peer_speed
+
+parity: $(STAMP) $(PEER)/.installed
+	$(BIN)/python -m benchmarks.parity
 
 $(PEER)/.installed:
 	python3 -m venv $(PEER)

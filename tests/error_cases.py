@@ -329,7 +329,7 @@ CASES = [
     Case("Models", "no such file", lambda: load_model("model.pt")),
     Case("Models", "a pickle that runs a command", pickled_model),
     Case("Models", "an old pickle that runs a command", plain_pickle),
-    Case("Models", "another version", model(header('"format_version": 1', '"format_version": 9'))),
+    Case("Models", "another version", model(header('"format_version": 2', '"format_version": 9'))),
     Case("Models", "weights of another size", model(header('"n_features": 8', '"n_features": 16'))),
     Case("Models", "a size that would fill the memory",
          model(header('"n_features": 8', '"n_features": 80000000'))),
