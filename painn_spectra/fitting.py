@@ -41,7 +41,7 @@ class Task:
 class Trainer:
     """All that changes during training; `state_dict` holds it for an exact resume."""
 
-    PLAIN = ("step", "rate", "best", "epochs_since_best", "seconds", "metrics", "best_weights")
+    PLAIN = ("step", "rate", "best", "epochs_since_best", "seconds", "metrics", "best_weights", "losses")
 
     def __init__(self, potential: Potential, settings: TrainSettings) -> None:
         self.potential, self.averaged = potential, copy.deepcopy(potential)
@@ -57,6 +57,7 @@ class Trainer:
         self.best_weights: dict[str, Tensor] | None = None
         self.seconds = 0.0
         self.metrics = ""  # JSON lines so far
+        self.losses: list[float] = []  # of the steps since the last of them
 
     def learn(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
@@ -78,7 +79,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.PLAIN:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))  # older ones lack the losses
         self.potential.load_state_dict(state["potential"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -134,7 +135,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
     loss_of = faster(task.loss, trainer.potential, example, n_steps)
     progress = Progress(task.label, n_steps)
     progress.resume_at(trainer.step)
-    seconds_before, note, losses = trainer.seconds, "", []
+    seconds_before, note = trainer.seconds, ""
     start = saved = time.monotonic()
     order = np.empty(0)
     while trainer.step < n_steps:
@@ -147,7 +148,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
             group["lr"] = rate
         loss = loss_of({name: value[chosen] for name, value in task.data.items()})
         trainer.learn(loss)
-        losses.append(loss.item())
+        trainer.losses.append(loss.item())
         trainer.seconds = seconds_before + time.monotonic() - start
         if trainer.step % validate_every == 0 or trainer.step == n_steps:
             errors = validation_errors(trainer.averaged, task.data, task.validation, task.loss)
@@ -157,10 +158,10 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
                     "lower train.learning_rate or check the labels"
                 )
             counts = {"epoch": epoch + 1, "step": trainer.step, "seconds": round(trainer.seconds, 1)}
-            line = counts | {"learning_rate": rate, "train_loss": float(np.mean(losses))} | errors
+            line = counts | {"learning_rate": rate, "train_loss": float(np.mean(trainer.losses))} | errors
             trainer.metrics += json.dumps(line) + "\n"
             shown = "forces_mae_meV_A" if "forces_mae_meV_A" in errors else "loss"
-            note, losses = f"{shown} {errors[shown]:.4g}", []
+            note, trainer.losses = f"{shown} {errors[shown]:.4g}", []
             if not cosine and stalled(trainer, errors["loss"], settings):
                 break
         if time.monotonic() - saved > settings.checkpoint_interval_s:

@@ -108,6 +108,11 @@ def test_killed_training_resumes_to_the_same_weights(water, tmp_path, schedule):
     assert reached > 0
     assert same_weights(fit(water, model, settings), fit(water, tmp_path / "straight.pt", settings))
     assert not state.parent.exists()
+    resumed, straight = (
+        [json.loads(line) | {"seconds": 0} for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("killed.jsonl", "straight.jsonl")
+    )
+    assert resumed == straight
 
 
 @pytest.mark.parametrize("left", ["other settings", "empty", "half written"])
