@@ -16,6 +16,7 @@ from torch import nn
 from painn_spectra.errors import InputError
 from painn_spectra.md.block import Block, run_block
 from painn_spectra.model.potential import Potential
+from painn_spectra.model.total import Total
 from painn_spectra.processes import end_with_parent
 
 Load = Callable[[Path, str], nn.Module]  # (model file, device) -> potential
@@ -85,6 +86,8 @@ def for_dynamics(potential: nn.Module) -> nn.Module:
     Without numba, which has no build for every platform, and for a width that does not divide into its lanes,
     the dynamics runs at torch's speed.
     """
+    if isinstance(potential, Total):
+        return Total(for_dynamics(potential.base), for_dynamics(potential.correction))
     if not isinstance(potential, Potential) or potential.energy_offset_eV.device.type != "cpu":
         return potential
     try:
