@@ -25,7 +25,7 @@ from painn_spectra.report.content import (
     sticks_of,
 )
 from painn_spectra.report.molecule import formula_svg, modes_of
-from painn_spectra.report.words import LIMITS, cautions
+from painn_spectra.report.words import LIMITS, artefact, cautions
 from painn_spectra.summary import dynamics_folders, effort, job_seconds
 from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
@@ -35,6 +35,7 @@ PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
     "lie on the diagonal.",
+    "ladder.svg": "Infrared bands from harmonic sticks to experiment; ladder.csv names each step.",
     "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method "
     "at the same geometries.",
 }
@@ -131,6 +132,7 @@ def _kind(
         "starts": quality.get("starts", []),
         "comparison": read_csv(folder / "comparison.csv"),
         "similarity": read_csv(folder / "similarity.csv"),
+        "artefact": artefact(folder.name),
         "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
     }
 
