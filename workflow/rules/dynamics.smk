@@ -1,9 +1,25 @@
 # Molecular dynamics with the first ensemble member, and with the others from the same starts. `<trajectory>.parts/` beside the output holds closed
 # segments: a killed run goes on, and a longer production_ps extends the run, though Snakemake deletes the output.
+def correction(wildcards):
+    """What Te PIGS adds to the model of the entry, and the centroids that it was learnt from."""
+    if wildcards.dynamics != "tepigs":
+        return []
+    member = wildcards.get("member", "0")
+    folder = f"results/{wildcards.molecule}/correction/{member}"
+    return [f"{folder}/model.pt", f"{folder}/centroids.extxyz"]
+
+
+def dynamics_threads(wildcards):
+    """One core for each block of replicas."""
+    size = block_replicas(wildcards.dynamics, SETTINGS.md)
+    return min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / size))
+
+
 rule run_dynamics:
     input:
         model=lambda wildcards: models(wildcards.molecule)[0],
         dataset=dataset,
+        correction=correction,
     output:
         trajectory="results/{molecule}/{dynamics}/trajectory.h5",
         report="results/{molecule}/{dynamics}/dynamics.json",
@@ -14,12 +30,14 @@ rule run_dynamics:
     params:
         settings=settings("md"),
         version=STAGE_VERSION["md"],
-    threads: lambda wildcards: min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / BLOCK_REPLICAS))
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
+    threads: dynamics_threads
     resources:
         mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
         runtime=1440,
     shell:
-        "painn-spectra md --settings {params.settings:q} --threads {threads} {input} {output} > {log} 2>&1"
+        "painn-spectra md --settings {params.settings:q} --threads {threads} {input.model} {input.dataset} {output}"
+        " {params.added} > {log} 2>&1"
 
 
 rule run_member:
@@ -27,6 +45,7 @@ rule run_member:
         model=lambda wildcards: models(wildcards.molecule)[int(wildcards.member)],
         dataset=dataset,
         first_member=lambda wildcards: models(wildcards.molecule)[0],
+        correction=correction,
     output:
         trajectory="results/{molecule}/{dynamics}/{member}/trajectory.h5",
         report="results/{molecule}/{dynamics}/{member}/dynamics.json",
@@ -37,10 +56,57 @@ rule run_member:
     params:
         settings=settings("md"),
         version=STAGE_VERSION["md"],
-    threads: lambda wildcards: min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / BLOCK_REPLICAS))
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
+    threads: dynamics_threads
     resources:
         mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
         runtime=1440,
     shell:
         "painn-spectra md --settings {params.settings:q} --threads {threads} --first-member {input.first_member}"
-        " {input.model} {input.dataset} {output} > {log} 2>&1"
+        " {input.model} {input.dataset} {output} {params.added} > {log} 2>&1"
+
+
+# Te PIGS: path integrals at an elevated temperature, and a small model of what they add to the forces on centroids.
+rule sample_centroids:
+    input:
+        model=lambda wildcards: models(wildcards.molecule)[int(wildcards.member)],
+        dataset=dataset,
+    output:
+        centroids="results/{molecule}/correction/{member}/centroids.extxyz",
+        split="results/{molecule}/correction/{member}/split.json",
+    log:
+        "results/{molecule}/logs/sample_centroids-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/sample_centroids-{member}.tsv"
+    params:
+        settings=settings("sample-centroids"),
+        version=STAGE_VERSION["sample-centroids"],
+    threads: lambda wildcards: min(workflow.cores, SETTINGS.tepigs.n_replicas)
+    resources:
+        mem_mb=lambda wildcards, threads: max(4000, 1000 * threads),
+        runtime=1440,
+    shell:
+        "painn-spectra sample-centroids --settings {params.settings:q} --threads {threads} {input} {output}"
+        " > {log} 2>&1"
+
+
+rule train_correction:
+    input:
+        centroids="results/{molecule}/correction/{member}/centroids.extxyz",
+        split="results/{molecule}/correction/{member}/split.json",
+    output:
+        model="results/{molecule}/correction/{member}/model.pt",
+        metrics="results/{molecule}/correction/{member}/metrics.jsonl",
+    log:
+        "results/{molecule}/logs/train_correction-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/train_correction-{member}.tsv"
+    params:
+        settings=settings("train-correction"),
+        version=STAGE_VERSION["train-correction"],
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    shell:
+        "painn-spectra train --settings {params.settings:q} {input} {output} > {log} 2>&1"
