@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, water: tuple[Path, Path], kind: st
     assert np.array_equal(longer[keys.DIPOLE][:, :100], whole[keys.DIPOLE])
     told = json.loads((tmp_path / "whole/dynamics.json").read_text())
     assert told["virial_kinetic_energy_eV"]["mean"] > 0.1  # zero-point motion: classical nuclei have 0.08
-    assert told["outside_trained_range"]["frames"] == 3 * 130
+    assert told["beads_outside"]["frames"] == 3 * 130
 
 
 def test_two_workers_make_the_same_ring_polymers(tmp_path: Path, water: tuple[Path, Path]) -> None:

@@ -23,6 +23,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.excursions import excursions
 from painn_spectra.md.limits import check_fastest_vibration, check_ring_polymer
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
@@ -32,7 +33,7 @@ from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
 from painn_spectra.md.trained_range import TrainedRange, outside, trained_range
 from painn_spectra.md.workers import Load, run_blocks, single_thread
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
@@ -117,6 +118,7 @@ def run_dynamics(
             for path in filter(None, (first_member, model)):
                 potential = load(path, device).double().eval()  # Hessians by differences need float64
                 check_elements(potential, numbers)
+                check_learnt(potential, keys.PROPERTIES, path)
                 with single_thread():
                     found = find_starts(
                         potential, numbers, masses, frames, temperature_K, settings.n_replicas,
@@ -167,12 +169,17 @@ def run_dynamics(
             )
             if wanted == len(starts["replicas"]):
                 break
-        with h5py.File(trajectory) as file:
-            beyond = outside(file, trained)
-        if beyond["worst"]:
+        beyond: dict[str, Any] = {}
+        if (
+            dynamics != "classical"
+        ):  # beads, and what a correction has learnt; all recorded frames: `excursions`
+            with h5py.File(trajectory) as file:
+                beyond = {"beads_outside": outside(file, trained)}
+        if beyond and beyond["beads_outside"]["worst"]:
+            told = beyond["beads_outside"]
             print(
-                f"{100 * beyond['share']:.2g} % of the frames have a bond or angle outside the training "
-                f"frames, worst: {beyond['worst'][0]}; label such geometries, or take the spectrum with care",
+                f"{100 * told['share']:.2g} % of the frames have a bond or angle outside the training "
+                f"frames, worst: {told['worst'][0]}; label such geometries, or take the spectrum with care",
                 file=sys.stderr,
             )
         ends = [end for block in blocks for end in segment_attributes(block.folder)]
@@ -188,12 +195,13 @@ def run_dynamics(
                 else {"largest_relative_area_error": error if np.isfinite(error) else None}
             ),
             **trajectory_statistics(trajectory),
-            "outside_trained_range": beyond,
+            **beyond,
             # one core, one step of all replicas; earlier, interrupted runs count
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,
         }
-        write_json(report, result)
+        metadata = getattr(load(model, "cpu"), "metadata", {})
+        write_json(report, result | excursions(trajectory, metadata))
 
 
 def split_into_blocks(

@@ -65,7 +65,7 @@ def cautions(
             f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: "
             "intensities are those of another temperature. Equilibrate longer or run more replicas."
         )
-    beyond = quality.get("outside_trained_range") or {}
+    beyond = quality.get("beads_outside") or {}
     if beyond.get("worst"):
         first = beyond["worst"][0]
         found.append(

@@ -25,11 +25,15 @@ from painn_spectra.plan import (
     model_source,
     rounds,
     shipped_harmonic,
+    start_from,
     stage_settings,
 )
 
 # an environment that is not activated still finds its own painn-spectra
 os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
+
+if sys.stderr.isatty(): # jobs write to logs: how far they are stands here too, now and then
+    os.environ.setdefault("PAINN_SPECTRA_TERMINAL_S", "30")
 
 try:
     SETTINGS = load_config(config)
@@ -39,7 +43,9 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)
 
-MOLECULES = [molecule.name for molecule in SETTINGS.molecules]
+MOLECULES = [molecule.name for molecule in SETTINGS.molecules if not molecule.published]
+PUBLISHED = [molecule.name for molecule in SETTINGS.molecules if molecule.published] # trained and measured only
+QM9_TARGETS = SETTINGS.qm9.targets if SETTINGS.qm9 else []
 DYNAMICS = SETTINGS.dynamics
 MEMBERS = list(range(SETTINGS.train.members))
 
@@ -52,6 +58,8 @@ wildcard_constraints:
 
 
 NUMBERS = {"member": "member", "round_number": "round", "chunk": "chunk"} # argument: wildcard
+
+FIGURE_TWINS = [".pdf", ".png", "-column.svg", "-column.pdf", "-column.png"] # as painn_spectra.plotting.versions
 
 
 def settings(stage):
@@ -83,6 +91,11 @@ def conditions(wildcards):
     """Temperature, laser line and number of models, for captions."""
     temperature_K = entry(SETTINGS, wildcards.molecule).temperature_K
     return {"temperature_K": temperature_K, "laser_nm": SETTINGS.spectra.laser_nm, "n_models": len(MEMBERS)}
+
+
+def twins(*stems):
+    """The files of figures beside the .svg that the report of Snakemake shows."""
+    return [f"{stem}{ending}" for stem in stems for ending in FIGURE_TWINS]
 
 
 def dataset(wildcards):
