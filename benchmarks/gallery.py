@@ -19,10 +19,10 @@ MOLECULES = ("water", "methanol", "acetone", "benzene")
 HEAD = """# Gallery
 
 Labels at PBE0/def2-TZVP with polarizabilities in def2-TZVPD, by PySCF; chosen in rounds by the model they
-train (docs/log.md), and shipped in `config/molecules/`. Isolated molecules, classical nuclei, wavenumbers never
-scaled: X–H stretches lie too high by some 5 %, of which anharmonicity and quantum nuclei are the larger part.
-The protocol of the scores is in [comparison.md](comparison.md). Measured files are not shipped: bring yours with
-`experiment:`.
+train (docs/log.md), and shipped in `config/molecules/`. Isolated molecules, classical nuclei, wavenumbers
+never scaled: X–H stretches lie too high by some 5 %, of which anharmonicity and quantum nuclei are the larger
+part. The protocol of the scores is in [comparison.md](comparison.md). Measured files are not shipped: bring
+yours with `experiment:`.
 
 One command computes a molecule's section, one this page:
 
@@ -51,8 +51,8 @@ def section(folder: Path) -> str:
     parts = [
         f"## {name.capitalize()}",
         f"{n_labels} labels; test errors (mean absolute; energy, forces, dipole, polarizability): {mae}. "
-        f"{dynamics['n_replicas']} × {shown(dynamics['length_ps'])} ps at {shown(dynamics['temperature_K'])} K. "
-        f"Measured: {'; '.join(measured) or 'none'}.",
+        f"{dynamics['n_replicas']} × {shown(dynamics['length_ps'])} ps, "
+        f"{shown(dynamics['temperature_K'])} K. Measured: {'; '.join(measured) or 'none'}.",
         *(f"![{kind} spectrum of {name}](figures/gallery/{name}_{kind}.png)" for kind in ("ir", "raman")),
         markdown(("", "computed", *SCORE_NAMES, "area, computed/measured"), score_lines(folder)),
         markdown((*BANDS.values(), "computed area"), band_lines(folder)),

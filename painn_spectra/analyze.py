@@ -29,10 +29,11 @@ def analyze_files(
     settings: SpectraSettings,
     model: Path | None = None,
 ) -> None:
-    """Write ir, raman (.csv, .json, .jdx, .svg, .png), bands.csv and replicas.npz into `out`.
+    """Write ir, raman (.csv, .json, .jdx, figures), bands.csv and replicas.npz into `out`.
 
     inputs: files of independent replicas of one molecule. A spectrum whose property is absent is not written.
     """
+    from painn_spectra.plotting import versions
     from painn_spectra.spectra.figures import draw_infrared, draw_raman
 
     with ExitStack() as stack:
@@ -43,10 +44,12 @@ def analyze_files(
             raise InputError(as_options(str(error))) from None
     files = [out / name for name in ("ir.csv", "raman.csv", "bands.csv", "replicas.npz")]
     write_spectra(spectra, *files)
-    if infrared := infrared_columns(spectra):
-        draw_infrared(spectra.metadata, infrared, out / "ir.svg", out / "ir.png")
-    if raman := raman_columns(spectra):
-        draw_raman(spectra.metadata, raman, out / "raman.svg", out / "raman.png")
+    for name, draw, columns in (
+        ("ir", draw_infrared, infrared_columns(spectra)),
+        ("raman", draw_raman, raman_columns(spectra)),
+    ):
+        for width_in, drawn in versions(out / name) if columns else ():
+            draw(spectra.metadata, columns, drawn, width_in=width_in)
     if spectra.metadata["n_replicas"] == "1":
         print("no error bars: one series has none, give independent replicas")
     print(f"written to {out}")

@@ -16,7 +16,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.potential import Potential
-from painn_spectra.plotting import draw_parity
+from painn_spectra.plotting import draw_parity, versions
 
 BATCH = 64
 COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "n")
@@ -37,8 +37,8 @@ def evaluate_stage(
     mean = mean_over(predictions)
     rows = error_rows(mean, test, train)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
-    figures.mkdir(parents=True, exist_ok=True)
-    draw_parity(shown, figures / "parity.svg", figures / "parity.png")
+    for width_in, files in versions(figures / "parity"):
+        draw_parity(shown, files, width_in)
     write_text(errors, _csv(rows))
     for row in rows:
         print("{property}: MAE {mae:.4g} {unit}, predicting the mean {baseline_mae:.4g}".format(**row))

@@ -47,8 +47,8 @@ STAGE_VERSION = {
     "harmonic-model": 2,
     "torsions": 1,
     "spectra": 4,
-    "compare": 3,
-    "report": 2,
+    "compare": 4,
+    "report": 3,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers

@@ -1,9 +1,8 @@
 """The look of every figure, files that come out the same twice, and the parity plot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 
@@ -16,54 +15,60 @@ from matplotlib.figure import Figure
 from painn_spectra import keys
 from painn_spectra.files import atomic_path
 
-# Okabe and Ito's palette, told apart with any colour vision
+# Okabe and Ito's palette, as in figures.mplstyle
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILION, PURPLE, BLACK = "#D55E00", "#CC79A7", "#000000"
-WIDTH_IN = 7.2  # two columns of a journal
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 9.0,
-    "axes.labelsize": 9.0,
-    "legend.fontsize": 8.0,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.1,
-    "axes.linewidth": 0.8,
-    "mathtext.default": "regular",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "painn-spectra",
-    "savefig.dpi": 200,
+WIDTH_IN, COLUMN_IN = 7.2, 3.4  # two columns of a journal, and one
+SMALL_PT = 7.0  # of a figure one column wide
+METADATA: dict[str, dict[str, None]] = {  # without a date: files that come out the same twice
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
 }
 PARITY_COLOURS = {keys.ENERGY: BLUE, keys.FORCES: VERMILION, keys.DIPOLE: GREEN, keys.POLARIZABILITY: PURPLE}
 MAX_PARITY_POINTS = 20_000  # drawn; errors use all
 
 
-def style() -> AbstractContextManager[None]:
-    """Context in which all figures are drawn."""
-    return plt.rc_context(STYLE)
+def style(width_in: float = WIDTH_IN) -> AbstractContextManager[None]:
+    """Context in which all figures are drawn: figures.mplstyle, smaller letters in one column."""
+    size = {} if width_in > COLUMN_IN else {"font.size": SMALL_PT}
+    return plt.style.context(["painn_spectra.figures", size])
 
 
-def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write both files, without a date, and close the figure."""
-    for path, metadata in ((svg, {"Date": None}), (png, {"Software": None})):
+def versions(stem: Path) -> list[tuple[float, list[Path]]]:
+    """Width in inches and files (.svg, .pdf, .png) of a figure `stem` and its narrow twin `stem-column`."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return [
+        (width_in, [stem.with_name(f"{stem.name}{suffix}{ending}") for ending in METADATA])
+        for width_in, suffix in ((WIDTH_IN, ""), (COLUMN_IN, "-column"))
+    ]
+
+
+def save(figure: Figure, *files: Path) -> None:
+    """Write every file in the format of its ending and close the figure."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not for every format
+    for path in files:
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata=METADATA[path.suffix])
     plt.close(figure)
 
 
 def draw_parity(
-    predictions: Mapping[str, tuple[np.ndarray, np.ndarray]], svg: Path, png: Path, title: str = ""
+    predictions: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    files: Sequence[Path],
+    width_in: float = WIDTH_IN,
 ) -> None:
     """Predicted against reference for every property, (reference, predicted) 1-D in the shown units."""
     names = [name for name in keys.PROPERTIES if name in predictions]
     columns = min(2, len(names))
     n_rows = -(-len(names) // columns)
-    with style():
+    panel_in = 0.92 * width_in / 2
+    with style(width_in):
         figure, axes = plt.subplots(
-            n_rows, columns, figsize=(3.3 * columns, 3.2 * n_rows), squeeze=False, layout="constrained"
-        )
+            n_rows, columns, figsize=(panel_in * columns, 0.97 * panel_in * n_rows), squeeze=False,
+            layout="constrained",
+        )  # fmt: skip
         for axis, name in zip(axes.flat, names, strict=False):
             reference, predicted = (np.ravel(values) for values in predictions[name])
             unit, label = keys.SHOWN_UNITS[name][0], name
@@ -84,11 +89,10 @@ def draw_parity(
             margin = 0.05 * (high - low) or 1.0
             axis.set(
                 xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal",
-                xlabel=f"reference {label} ({unit})", ylabel=f"predicted {label} ({unit})",
+                xlabel=f"reference ({unit})", ylabel=f"predicted ({unit})",
             )  # fmt: skip
-            axis.locator_params(nbins=5)
+            axis.set_title(label, loc="left")
+            axis.locator_params(nbins=5 if width_in > COLUMN_IN else 3)
         for axis in list(axes.flat)[len(names) :]:
             axis.set_axis_off()
-        if title:
-            figure.suptitle(title, fontsize=9)
-        save(figure, svg, png)
+        save(figure, *files)

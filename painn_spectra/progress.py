@@ -1,7 +1,10 @@
 """Progress of long work: a bar on a terminal, a line now and then in a log, with the time left."""
 
+import os
 import sys
 import time
+
+TERMINAL = "PAINN_SPECTRA_TERMINAL_S"  # seconds between lines of a job whose output goes to a log
 
 
 class Progress:
@@ -11,7 +14,8 @@ class Progress:
         self.label, self.total, self.done = label, total, 0
         self.terminal = sys.stderr.isatty()
         self.interval_s = 0.2 if self.terminal else interval_s
-        self.start = self.printed = time.monotonic()
+        self.echo_s = float(os.environ.get(TERMINAL) or "inf")
+        self.start = self.printed = self.echoed = time.monotonic()
         self.first = 0  # work already done by an earlier, interrupted run
 
     def resume_at(self, done: int) -> None:
@@ -31,7 +35,7 @@ class Progress:
         left = (self.total - self.done) / rate if rate > 0 else 0.0
         text = (
             f"{self.label}: {100 * self.done / self.total:3.0f} % {note} "
-            f"[{_clock(elapsed)} elapsed, {_clock(left)} left]"
+            f"[{clock(elapsed)} elapsed, {clock(left)} left]"
         )
         if self.terminal:
             filled = int(24 * self.done / self.total)
@@ -39,9 +43,24 @@ class Progress:
             print(f"\r{bar} {text}\x1b[K", end="\n" if finished else "", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
+            if now - self.echoed >= self.echo_s:
+                self.echoed = now
+                on_terminal(text)
 
 
-def _clock(seconds: float) -> str:
+def on_terminal(text: str) -> None:
+    """A line on the terminal of a job whose output goes to a log; nothing where there is none, or in the
+    background, where it would disturb what its owner does."""
+    try:
+        with open("/dev/tty", "w", encoding="utf-8") as terminal:  # noqa: PTH123
+            if os.tcgetpgrp(terminal.fileno()) == os.getpgrp():
+                print(text, file=terminal, flush=True)
+    except OSError:
+        return
+
+
+def clock(seconds: float) -> str:
+    """`43:55`, or `2:43:55` with hours."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -14,6 +14,7 @@ from painn_spectra.tables import text_table
 FINEST_CM = 10.0  # resolution of a quick plot, coarser while the run is short
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NAMES = ("ir", "raman")
+FAILED = "painn-spectra: error"  # as every stage ends that cannot go on
 
 
 def status(results: Path, draw: bool = True) -> str:
@@ -40,7 +41,8 @@ def job_rows(folder: Path) -> list[dict[str, str]]:
         if measured.is_file() and measured.stat().st_mtime >= spoken - 1:
             state, word = "finished", f"{seconds_of(measured):.0f} s"
         else:
-            state, word = f"last word {_ago(time.time() - spoken)} ago", last_line(log)
+            word = last_line(log)
+            state = "failed" if word.startswith(FAILED) else f"last word {_ago(time.time() - spoken)} ago"
         rows.append({"job": log.stem, "state": state, "so far": word})
     return rows
 
@@ -72,13 +74,13 @@ def draw_so_far(trajectory: Path, molecule: Path) -> str:
                 return f"Spectrum so far, {dynamics}: not yet, {error}"
     folder = molecule / "figures" / dynamics
     folder.mkdir(parents=True, exist_ok=True)
-    svg, png = ([folder / f"so-far-{name}.{ending}" for name in NAMES] for ending in ("svg", "png"))
-    draw_infrared(spectra.metadata, infrared_columns(spectra), svg[0], png[0])
-    draw_raman(spectra.metadata, raman_columns(spectra), svg[1], png[1])
+    files = [[folder / f"so-far-{name}.{ending}" for ending in ("svg", "png")] for name in NAMES]
+    draw_infrared(spectra.metadata, infrared_columns(spectra), files[0])
+    draw_raman(spectra.metadata, raman_columns(spectra), files[1])
     told = spectra.metadata
     return (
         f"Spectrum so far, {dynamics}: {told['n_replicas']} replicas of {told['length_ps']} ps at "
-        f"{told['fwhm_cm']} cm-1, {png[0]} and {png[1].name}"
+        f"{told['fwhm_cm']} cm-1, {files[0][1]} and {files[1][1].name}"
     )
 
 

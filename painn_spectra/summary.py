@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from painn_spectra.errors import InputError
-from painn_spectra.tables import columns, pairs, read_csv, read_notes, read_object, text_table
+from painn_spectra.tables import columns, pairs, paragraphs, read_csv, read_notes, read_object, text_table
 
 ERROR_COLUMNS = ("property", "unit", "mae", "baseline_mae", "rmse", "n")
 BAND_COLUMNS = (
@@ -95,7 +95,7 @@ def _molecule(folder: Path) -> str:
             kind / name for name in ("dynamics.json", "bands.csv", "comparison.csv")
         )
         add(f"Dynamics, {kind.name}", quality, text_table(pairs(read_object(quality))))
-        tables = [text_table(columns(read_csv(bands), BAND_COLUMNS)), text_table(pairs(effort(bands)))]
+        tables = [text_table(columns(read_csv(bands), BAND_COLUMNS)), paragraphs(effort(bands))]
         add(f"Bands, {kind.name}", bands, "\n".join(filter(None, tables)))
         rows = columns(read_csv(comparison), COMPARISON_COLUMNS)
         add(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from painn_spectra.spectra.csv_files import read_table
 
 Row = Mapping[str, Any]
+WIDTH = 100  # letters of a line of words
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -62,6 +64,13 @@ def text_table(rows: Sequence[Row]) -> str:
     widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     aligned = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
     return "\n".join("  ".join(line).rstrip() for line in aligned)
+
+
+def paragraphs(values: Mapping[str, str]) -> str:
+    """`key: sentence` with long sentences on several lines."""
+    return "\n".join(
+        textwrap.fill(f"{key}: {words}", WIDTH, subsequent_indent="  ") for key, words in values.items()
+    )
 
 
 def pairs(values: Row) -> list[dict[str, Any]]:

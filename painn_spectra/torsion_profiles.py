@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from painn_spectra.plotting import BLACK, BLUE, WIDTH_IN, save, style
+from painn_spectra.plotting import BLACK, BLUE, COLUMN_IN, WIDTH_IN, save, style
 
 Array = NDArray[np.float64]
 Scan = tuple[str, Array, Array, Array]  # name, rising angles (n,) | deg, energies of model, reference | eV
@@ -44,16 +44,17 @@ def draw_profiles(
     scans: Sequence[Scan],
     stationary: Sequence[tuple[list[list[object]], tuple[float, float]]],
     reference: str,
-    svg: Path,
-    png: Path,
+    files: Sequence[Path],
+    width_in: float = WIDTH_IN,
 ) -> None:
     """A panel per dihedral: the model's line, the reference method's points."""
-    with style():
-        columns = min(2, len(scans))
+    wide = width_in > COLUMN_IN
+    with style(width_in):
+        columns = min(2 if wide else 1, len(scans))
         n_rows = -(-len(scans) // columns)
         figure, axes = plt.subplots(
-            n_rows, columns, figsize=(0.5 * WIDTH_IN * columns, 0.4 + 2.4 * n_rows), squeeze=False,
-            sharex=True, layout="constrained",
+            n_rows, columns, figsize=(width_in / (2 if wide else 1) * columns, 0.4 + 2.4 * n_rows),
+            squeeze=False, sharex=True, layout="constrained",
         )  # fmt: skip
         fine = np.linspace(-180, 180, 361)
         for axis, (name, angles, model, other), (_, zeros) in zip(axes.flat, scans, stationary, strict=False):
@@ -74,7 +75,7 @@ def draw_profiles(
             axis.set_axis_off()
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2)
-        save(figure, svg, png)
+        save(figure, *files)
 
 
 def _extrema(angles_deg: Array, energies_eV: Array) -> list[Point]:

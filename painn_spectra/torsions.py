@@ -20,6 +20,7 @@ from painn_spectra.md.minima import surface
 from painn_spectra.md.starts import bonds
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.plotting import versions
 from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import Surface, relax
@@ -51,7 +52,7 @@ def torsions(
     threads: int = 1,
     load: Callable[[Path, str], nn.Module] = load_model,
 ) -> None:
-    """Write `profiles` and `barriers` (.csv) and the figure torsions (.svg, .png).
+    """Write `profiles` and `barriers` (.csv) and the figure torsions.
 
     The first geometry of `conformers` is turned about each dihedral and relaxed on the model at fixed angle;
     the reference method gives energies of these geometries, unless it is another program. Labels are kept on
@@ -89,8 +90,8 @@ def torsions(
             barriers, notes, BARRIER_HEADING,
             [[scan[0], *row] for scan, (rows, _) in zip(scans, stationary, strict=True) for row in rows],
         )  # fmt: skip
-        svg, png = figures / "torsions.svg", figures / "torsions.png"
-        draw_profiles(scans, stationary, notes["reference"], svg, png)
+        for width_in, drawn in versions(figures / "torsions"):
+            draw_profiles(scans, stationary, notes["reference"], drawn, width_in)
         write_table(
             profiles, notes, PROFILE_HEADING,
             [

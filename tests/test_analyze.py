@@ -32,7 +32,7 @@ def no_figures(request, monkeypatch):
     """Drawing takes seconds: once is enough."""
     if request.function is not test_all_files_are_there:
         for kind in ("infrared", "raman"):
-            monkeypatch.setattr(f"painn_spectra.spectra.figures.draw_{kind}", lambda *_: None)
+            monkeypatch.setattr(f"painn_spectra.spectra.figures.draw_{kind}", lambda *_, **__: None)
 
 
 def run(*arguments, timestep="1", fwhm="20"):
@@ -64,11 +64,26 @@ def test_archives_give_the_numbers_of_the_stage(toy, tmp_path, save, chunk_bytes
         assert_same(tmp_path / "out" / name, folder / name)
 
 
+FORMATS = ("svg", "pdf", "png")
+
+
 def test_all_files_are_there(toy, tmp_path):
     np.savez(tmp_path / "all.npz", **toy[1])
     assert run(tmp_path / "all.npz", "--out", tmp_path / "out") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        f"{kind}.{ending}" for kind in ("ir", "raman") for ending in ("csv", "jdx", "json", "svg", "png")
+        f"{kind}{ending}"
+        for kind in ("ir", "raman")
+        for ending in (
+            ".csv",
+            ".jdx",
+            ".json",
+            ".svg",
+            ".pdf",
+            ".png",
+            "-column.svg",
+            "-column.pdf",
+            "-column.png",
+        )
     } | {"bands.csv", "bands.json", "replicas.npz"}
 
 

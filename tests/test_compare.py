@@ -1,16 +1,18 @@
 """Comparison with experiment: windows, areas, similarity in closed form, figures equal byte for byte."""
 
+import re
+from itertools import combinations
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from toy_trajectory import OUTPUTS, write_trajectory
 
-from painn_spectra import keys
+from painn_spectra import keys, plotting
 from painn_spectra.config import Experiment, SpectraSettings
 from painn_spectra.errors import InputError
-from painn_spectra.plotting import draw_parity
 from painn_spectra.spectra import figures
 from painn_spectra.spectra.compare import check_formula, compare_bands, compare_stage, read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
@@ -102,8 +104,13 @@ def test_stage(spectra, tmp_path):
     for plain, fitted in (scores[:2], scores[2:]):
         assert float(fitted["cosine"]) >= float(plain["cosine"]) > 0
         assert float(plain["cosine_standard_error"]) > 0 and plain["area_ratio"] == "nan"
-    files = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert files == ["ir.png", "ir.svg", "raman.png", "raman.svg"]
+    files = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert files == {
+        f"{kind}{width}.{ending}"
+        for kind in ("ir", "raman")
+        for width in ("", "-column")
+        for ending in ("svg", "pdf", "png")
+    }
 
 
 def test_stage_without_experiment(spectra, tmp_path):
@@ -156,13 +163,13 @@ def test_computed_curve_over_the_measured_one(spectra, tmp_path, drawn, unit):
 def test_figures_come_out_the_same_twice(spectra, tmp_path):
     for folder in ("a", "b"):
         compare(spectra, tmp_path / folder, bands=str(ETHANOL))
-    for name in ("ir.svg", "raman.svg", "ir.png"):
+    for name in ("ir.svg", "raman.svg", "ir.png", "ir.pdf", "raman-column.pdf"):
         assert (tmp_path / "a/figures" / name).read_bytes() == (tmp_path / "b/figures" / name).read_bytes()
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Figures kept instead of written, in the order they are drawn."""
+    """Figures kept instead of written, in the order they are drawn: wide and narrow of each."""
     kept = []
     monkeypatch.setattr(figures, "save", lambda figure, *_: kept.append(figure))
     return kept
@@ -171,7 +178,7 @@ def drawn(monkeypatch):
 def test_raman_figure_draws_the_raman_spectrum(spectra, tmp_path, drawn):
     """The published harmonic Raman trace of ethanol is the infrared one drawn twice."""
     compare(spectra, tmp_path)
-    infrared, raman = drawn
+    infrared, _, raman, _ = drawn
     ir, table = (read_spectrum(spectra / f"{kind}.csv")[1] for kind in ("ir", "raman"))
     np.testing.assert_array_equal(infrared.axes[0].lines[0].get_ydata(), ir["ir_km_mol-1_per_cm-1"])
     activity = table["activity_A4_amu-1_per_cm-1"]
@@ -190,7 +197,7 @@ def test_phase_of_published_bands_stands_in_the_legend(spectra, tmp_path, drawn)
     legends = [[axis.get_legend() for axis in figure.axes if axis.get_legend()] for figure in drawn]
     words = [[text.get_text() for legend in row for text in legend.get_texts()] for row in legends]
     assert "published maxima (gas)" in words[0]
-    assert "published maxima (liquid)" in words[1]
+    assert "published maxima (liquid)" in words[2]
     assert "gas" in state_of(spectra / "raman.jdx")
 
 
@@ -205,7 +212,7 @@ def test_models_have_a_band_and_a_column_of_their_own(spectra, tmp_path, drawn):
     table = tmp_path / "bands.csv"
     table.write_text(HEAD + "raman,liquid,1490,1400,1600,,a,b\nir,gas,1500,1400,1600,,a,b\n")
     (notes, rows), _ = compare(spectra, tmp_path, bands=str(table))
-    for axis in (drawn[0].axes[0], *drawn[1].axes[:2]):
+    for axis in (drawn[0].axes[0], *drawn[2].axes[:2]):
         words = [text.get_text() for text in axis.get_legend().get_texts()]
         assert {"± 1 standard error", "± 1 s.d. of models"} <= set(words)
         hatched = [band for band in axis.collections if band.get_hatch()]
@@ -227,9 +234,46 @@ def test_damaged_replicas(spectra, tmp_path):
         compare(spectra, tmp_path)
 
 
-def test_parity_plot(tmp_path):
+def test_figures_are_as_wide_as_columns_and_carry_their_fonts(tmp_path):
     rng = np.random.default_rng(0)
-    reference = {name: rng.normal(size=50) for name in keys.PROPERTIES}
-    draw_parity({name: (x, x + 0.1) for name, x in reference.items()}, tmp_path / "p.svg", tmp_path / "p.png")
-    assert (tmp_path / "p.svg").stat().st_size > 0
-    assert (tmp_path / "p.png").stat().st_size > 0
+    values = {name: rng.normal(size=50) for name in keys.PROPERTIES}
+    found = {}
+    for width_in, files in plotting.versions(tmp_path / "parity"):
+        plotting.draw_parity({name: (x, x + 0.1) for name, x in values.items()}, files, width_in)
+        pdf = next(path for path in files if path.suffix == ".pdf").read_bytes()
+        assert b"/FontFile2" in pdf and b"/Type3" not in pdf
+        found[width_in] = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", pdf)[1]) / 72
+        assert all(path.stat().st_size > 0 for path in files)
+    assert list(found) == [plotting.WIDTH_IN, plotting.COLUMN_IN]
+    for width_in, page_in in found.items():
+        assert 0.9 * width_in < page_in <= width_in  # parity panels are square: a little less than the column
+
+
+@pytest.mark.parametrize("width_in", [plotting.WIDTH_IN, plotting.COLUMN_IN])
+def test_words_of_a_figure_are_inside_it_and_apart(spectra, drawn, width_in):
+    metadata, columns = read_spectrum(spectra / "raman.csv")
+    published = [row for row in read_bands(ETHANOL) if row["spectrum"] == "raman"]
+    figures.draw_raman(metadata, columns, [], published, width_in=width_in)
+    (figure,) = drawn
+    figure.canvas.draw()
+    beyond = {  # ticks that matplotlib makes beyond the ends of an axis and does not draw
+        label
+        for axis in figure.axes
+        for line, ends, k in ((axis.xaxis, axis.get_xlim(), 0), (axis.yaxis, axis.get_ylim(), 1))
+        for label in line.get_ticklabels(which="both")
+        if not min(ends) <= label.get_position()[k] <= max(ends)
+    }
+    shown = set(figure.findobj(Text)) - beyond
+    words = [text for text in shown if text.get_visible() and text.get_text().strip()]
+    boxes = [text.get_window_extent() for text in words]
+    assert len(words) > 10
+    for text, box in zip(words, boxes, strict=True):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, text
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, text
+    overlapping = [
+        (one.get_text(), other.get_text())
+        for (one, a), (other, b) in combinations(zip(words, boxes, strict=True), 2)
+        if a.overlaps(b)
+    ]
+    assert not overlapping
+    plotting.plt.close(figure)

@@ -58,7 +58,7 @@ def arrays():
 
 def test_arrays_give_the_numbers_of_the_command(arrays, tmp_path, monkeypatch):
     for kind in ("infrared", "raman"):  # drawing takes seconds
-        monkeypatch.setattr(f"painn_spectra.spectra.figures.draw_{kind}", lambda *_: None)
+        monkeypatch.setattr(f"painn_spectra.spectra.figures.draw_{kind}", lambda *_, **__: None)
     dipole, alpha = arrays
     np.savez(tmp_path / "run.npz", dipole=dipole, polarizability=alpha)
     options = ["--timestep-fs", "1", "--temperature-K", "250", "--fwhm-cm", "30"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from ase.data import atomic_masses
@@ -17,8 +18,9 @@ from toy_trajectory import OUTPUTS, write_trajectory
 from painn_spectra.cli import main
 from painn_spectra.config import SpectraSettings
 from painn_spectra.harmonic_model import model_conformers
-from painn_spectra.report.bands import band_table
+from painn_spectra.report.bands import band_table, published_table, start_table
 from painn_spectra.report.content import as_script, compact
+from painn_spectra.report.headings import heading
 from painn_spectra.report.words import cautions
 from painn_spectra.spectra.compare import HEADING
 from painn_spectra.spectra.csv_files import read_spectrum, write_table
@@ -48,7 +50,12 @@ def results(tmp_path_factory):
     dynamics = folder / "classical"
     dynamics.mkdir(parents=True)
     trajectory = write_trajectory(dynamics / "trajectory.h5")
-    compute_spectra(trajectory, *(dynamics / name for name in OUTPUTS), SpectraSettings(fwhm_cm=20))
+    other = write_trajectory(dynamics / "1.h5")
+    with h5py.File(other, "a") as file:  # the second of two models
+        for name in ("dipole", "polarizability"):
+            file[name][:] = 1.2 * file[name][:]
+    files = [dynamics / name for name in OUTPUTS]
+    compute_spectra(trajectory, *files, SpectraSettings(fwhm_cm=20), [other])
     (dynamics / "dynamics.json").write_text(json.dumps(QUALITY), encoding="utf-8")
     row = {"spectrum": "ir", "phase": "gas", "assignment": NASTY, "published_cm-1": 1490.0}
     write_table(dynamics / "comparison.csv", {}, HEADING, [[row.get(head, "") for head in HEADING]])
@@ -147,10 +154,35 @@ def test_the_band_table_keeps_numbers_with_their_errors():
     assert cells["area"] == ("16.2 km/mol", 16.2)
     assert cells["depolarisation"] == ("–", None)
     assert cells["assignment"] == ("C–O stretch", None)
-    assert heads[-1] == "normal_modes"
+    assert cells["normal_modes"] == ("conformer 2: 7", None)  # the page counts from 1
     assert (rows[0]["conformer"], rows[0]["wavenumber"]) == ("1", "1063")
-    assert "0.62 conformer 1" in rows[0]["told"]
+    assert "modes: 0.62 conformer 2 mode 7" in rows[0]["told"]
     assert band_table([]) == ([], [])
+
+
+def test_other_tables_keep_numbers_with_their_errors():
+    row = {"spectrum": "raman", "phase": "gas", "assignment": "a", "published_cm-1": "882",
+           "computed_cm-1": "898", "difference_cm-1": "16", "published_area": "nan",
+           "computed_area": "4.79", "area_unit": "A^4/amu",
+           "computed_area_standard_error": "0.9", "note": "", "source": "b"}  # fmt: skip
+    (told,) = published_table([row])
+    assert told["spectrum"] == "Raman" and told["published area"] == "–"
+    assert told["computed area"] == "4.79 ± 0.90 Å⁴/amu"
+    starts = [{"energy_eV": -4215.616, "weight": 0.3, "population": 0.36, "population_standard_error": 0.07},
+              {"energy_eV": -4215.615, "weight": 0.7}]  # fmt: skip
+    first, second = start_table(starts)
+    assert (first["energy, meV"], second["energy, meV"]) == (
+        "0.0",
+        "1.0",
+    )  # seven digits of −4215 eV say nothing
+    assert (first["share of time"], second["share of time"]) == ("0.360 ± 0.070", "–")
+
+
+def test_headings_are_words_with_units():
+    assert heading("drift_meV_atom_ps") == "drift, meV per atom and ps"
+    assert heading("relative_energy_meV") == "relative energy, meV"
+    assert heading("position, cm⁻¹") == "position, cm⁻¹"
+    assert heading("mae") == "mean error"
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -195,8 +227,19 @@ def test_browser_turns_the_axis_and_hides_a_curve(verdict):
     low, high = verdict["straight"]
     assert low < high
     assert verdict["reversed"] == [high, low]
-    assert len(verdict["hidden"]) == 3  # the curve and both edges of its band
-    assert len(set(verdict["hidden"])) == 1
+    assert verdict["hidden"] == 3 * ["computed"]  # the curve and both edges of its band
+
+
+def test_spread_of_the_models_is_shown_as_a_band_of_its_own(verdict, results):
+    columns = read_spectrum(results / "classical/ir.csv")[1]
+    spread = columns["model_standard_deviation"]
+    assert np.nanmax(spread) > 0
+    density = np.array(verdict["absorption"])
+    found = np.array(verdict["models"][1][1])
+    assert [seen for seen, _ in verdict["models"]] == [True, True]
+    napierian = 1e5 * 0.2 * 1e-4  # the visitor left it at the transmittance of 0.2 mol/m²
+    step = 100 * np.abs(np.exp(-napierian * (density + spread)) - np.exp(-napierian * (density - spread))) / 2
+    assert found == pytest.approx(100 * np.exp(-napierian * density) + step, rel=1e-3)
 
 
 def test_transmittance_is_beers_law(verdict):
@@ -222,6 +265,7 @@ def test_browser_sorts_and_moves(verdict):
     assert verdict["rising"] == sorted(verdict["rising"])
     assert verdict["falling"] == verdict["rising"][::-1]
     assert re.match(r"\d+ cm⁻¹: IR", verdict["mode"])
+    assert verdict["pointed"] == ["chosen", 0, 0]  # in its spectrum: marked there and in the table
     assert verdict["still"]
     assert verdict["moves"]
     assert verdict["themes"][0] != verdict["themes"][1]

@@ -282,6 +282,8 @@ def test_tables_round_trip_and_complain(tmp_path):
     assert rows[0] == {"x": "1", "note": 'with, "comma"'}
     with pytest.raises(InputError, match="numbers only"):
         read_spectrum(path)
+    write_table(path, {"a\u2028b": "c\x85d"}, ["note"], [['e\u2028f\rg\n"h"']])  # all of these end lines
+    assert read_table(path) == ({"a b": "c d"}, [{"note": 'e f g "h"'}])
     path.write_text("x,y\n1\n")
     with pytest.raises(InputError, match="1 of 2 columns"):
         read_table(path)

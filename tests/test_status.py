@@ -34,7 +34,8 @@ def unfinished(tmp_path_factory):
     run_dynamics(*inputs, *files, settings, "water", "classical", 300.0, {}, 1, load_toy)
     whole = shutil.move(files[0], folder.parent / "whole.h5")
     production_segments(dynamics / "trajectory.h5.parts/0000-0001")[-1].unlink()
-    for name, text in (("train_member-0", BAR), ("gather_labels", "done\n")):
+    failure = "painn-spectra: error: disk full; free some\n"
+    for name, text in (("train_member-0", BAR), ("gather_labels", "done\n"), ("label_chunk-0", failure)):
         (folder / "logs").mkdir(exist_ok=True)
         (folder / f"logs/{name}.log").write_text(text, encoding="utf-8")
     (folder / "benchmarks").mkdir()
@@ -63,6 +64,8 @@ def test_status_tells_jobs_and_draws(unfinished, capsys):
     assert "d ago" in text
     assert "force MAE 63.1 meV/Å [10:48 elapsed, 43:55 left]" in text
     assert "62 s" in text
+    (failed,) = (line for line in text.splitlines() if line.startswith("label_chunk-0"))
+    assert failed.split()[1] == "failed" and "disk full" in failed
     assert "2 replicas of 0.2 ps" in text
     for name in ("ir", "raman"):
         assert (folder / f"figures/classical/so-far-{name}.png").stat().st_size > 1000

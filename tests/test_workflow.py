@@ -26,15 +26,17 @@ pytestmark = pytest.mark.workflow
 
 STUB = r"""#!/bin/sh
 # Makes what a stage would make: every path it is given, and the files beside them.
+figures() { for stem; do for width in "" -column; do for ending in svg pdf png; do
+    touch "$stem$width.$ending"; done; done; done; }
 stage=$1; shift
 case "$*" in *--settings*) shift 2;; esac
 [ "$1" = --store ] && shift 2
 case $stage in
     spectra) for name in ir.jdx raman.jdx ir.json raman.json bands.json power.csv; do
         touch "$(dirname "$1")/$name"; done ;;
-    compare) touch "$2/ir.svg" "$2/ir.png" "$2/raman.svg" "$2/raman.png" ;;
+    compare) figures "$2/ir" "$2/raman" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;
-    evaluate-split) touch "$4/parity.svg" "$4/parity.png" ;;
+    evaluate-split) figures "$4/parity" ;;
 esac
 for path; do
     case $path in *.*) [ -e "$path" ] || echo "$stage" > "$path" ;; esac

@@ -43,6 +43,7 @@ def modes_of(table: Path) -> dict[str, Any]:
         found.append(
             {
                 "weight": round(weights[i]["quantum_weight"], 3),
+                "images": int(weights[i]["mirror_images"]),
                 "energy_meV": round(weights[i]["relative_energy_meV"], 1),
                 "positions": positions.round(3).tolist(),
                 "bonds": bonds(conformers.numbers, positions),

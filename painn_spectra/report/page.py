@@ -14,7 +14,8 @@ from markupsafe import Markup
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
-from painn_spectra.report.bands import band_table
+from painn_spectra.progress import clock
+from painn_spectra.report.bands import band_table, published_table, start_table
 from painn_spectra.report.content import (
     as_script,
     constants,
@@ -24,6 +25,7 @@ from painn_spectra.report.content import (
     spectra_of,
     sticks_of,
 )
+from painn_spectra.report.headings import heading
 from painn_spectra.report.molecule import formula_svg, modes_of
 from painn_spectra.report.words import LIMITS, cautions
 from painn_spectra.summary import dynamics_folders, effort, job_seconds
@@ -35,6 +37,8 @@ PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
     "lie on the diagonal.",
+    "rounds.svg": "Error of the forces on held-out frames, and change of the harmonic spectra, against the "
+    "number of labels, round by round.",
     "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method "
     "at the same geometries.",
 }
@@ -83,7 +87,7 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         barriers=read_csv(results / "harmonic" / "barriers.csv"),
         figures={name: _image(results / "figures" / name) for name in FIGURES},
         captions=FIGURES,
-        jobs=job_seconds(results / "benchmarks"),
+        jobs=_cost(results / "benchmarks"),
         settings=json.dumps(settings, indent=2, ensure_ascii=False),
         provenance=_provenance(results),
         citations=_asset("citations.bib"),
@@ -128,8 +132,9 @@ def _kind(
         "bands": rows,
         "effort": pairs(effort(folder / "bands.csv")),
         "quality": pairs(quality),
-        "starts": quality.get("starts", []),
-        "comparison": read_csv(folder / "comparison.csv"),
+        "starts": start_table(quality.get("starts", [])),
+        "comparison": published_table(read_csv(folder / "comparison.csv")),
+        "sources": sorted({row["source"] for row in read_csv(folder / "comparison.csv")}),
         "similarity": read_csv(folder / "similarity.csv"),
         "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
     }
@@ -153,6 +158,19 @@ def _polarizability_basis(molecule: dict[str, Any]) -> str | None:
     if method.get("program") == TIGHT_BINDING:
         return None
     return method.get("polarizability_basis") or method.get("basis")
+
+
+def _cost(benchmarks: Path) -> list[dict[str, Any]]:
+    """Wall time of every rule's jobs together, and its share."""
+    *jobs, total = job_seconds(benchmarks) or [{"job": "total", "seconds": 0.0}]
+    rules: dict[str, list[float]] = {}
+    for job in jobs:
+        rules.setdefault(job["job"].partition("-")[0].replace("_", " "), []).append(job["seconds"])
+    return [
+        {"work": name, "jobs": len(seconds), "time": clock(sum(seconds)),
+         "share": f"{100 * sum(seconds) / total['seconds']:.0f} %"}
+        for name, seconds in [*rules.items(), ("all", [job["seconds"] for job in jobs])] if jobs
+    ]  # fmt: skip
 
 
 def _provenance(results: Path) -> list[dict[str, str]]:
@@ -192,6 +210,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["shown"] = shown
+    found.filters |= {"shown": shown, "heading": heading}
     found.globals |= {"version": __version__, "asset": lambda name: Markup(_asset(name))}
     return found

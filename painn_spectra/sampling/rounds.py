@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from painn_spectra.plotting import BLUE, GREEN, VERMILION, WIDTH_IN, save, style
+from painn_spectra.plotting import BLUE, COLUMN_IN, GREEN, VERMILION, save, style, versions
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.spectra.similarity import from_sticks
 from painn_spectra.spectra.sticks import StickTable, read_tables
@@ -51,7 +51,7 @@ def reason_to_stop(
 def summarise_rounds(
     records: Sequence[Path], spectra: Sequence[Path], errors: Path, n_labels: int, table: Path, figures: Path
 ) -> None:
-    """Write the table of rounds and its figure (.svg, .png).
+    """Write the table of rounds and its figure.
 
     records: what sampling wrote, round by round, on the models before; spectra: harmonic tables of these
     models, then of the final one; errors: of the final model on the held-out frames.
@@ -70,13 +70,17 @@ def summarise_rounds(
         "changes": "1 - cosine of harmonic spectra, from the round before",
     }
     write_table(table, notes, HEADING, rows)
-    _draw(rows, figures / "rounds.svg", figures / "rounds.png")
+    for width_in, files in versions(figures / "rounds"):
+        _draw(rows, files, width_in)
 
 
-def _draw(rows: Sequence[Sequence[Any]], svg: Path, png: Path) -> None:
+def _draw(rows: Sequence[Sequence[Any]], files: Sequence[Path], width_in: float) -> None:
     labels = [row[1] for row in rows]
-    with style():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH_IN, 2.8), layout="constrained")
+    wide = width_in > COLUMN_IN
+    with style(width_in):
+        figure, (left, right) = plt.subplots(
+            *((1, 2) if wide else (2, 1)), figsize=(width_in, 2.8 if wide else 3.6), layout="constrained"
+        )
         left.plot(labels, [row[3] for row in rows], "o-", color=VERMILION)
         left.set(xlabel="labels", ylabel="force MAE, meV/Å", ylim=(0, None))
         for kind, colour, column in (("ir", BLUE, 6), ("raman", GREEN, 7)):
@@ -87,7 +91,7 @@ def _draw(rows: Sequence[Sequence[Any]], svg: Path, png: Path) -> None:
         right.set(xlabel="labels", ylabel="change of the spectrum, 1 − cosine")
         if right.lines:
             right.legend()
-        save(figure, svg, png)
+        save(figure, *files)
 
 
 def _curve(path: Path, kind: str) -> Array:

@@ -10,6 +10,7 @@ from scipy.signal import find_peaks
 from painn_spectra.config import Experiment
 from painn_spectra.download import CACHE, local_copy
 from painn_spectra.errors import InputError
+from painn_spectra.plotting import versions
 from painn_spectra.spectra.bands import band_centroid, band_integral, bin_overlap
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
@@ -60,7 +61,7 @@ def compare_stage(
     harmonic: Sequence[Path] = (),
     cache: Path = CACHE,
 ) -> None:
-    """Write tables of bands and of scores, and ir and raman figures (.svg, .png).
+    """Write tables of bands and of scores, and ir and raman figures.
 
     experiment: any part may be absent. harmonic: tables of harmonic modes to draw as sticks and to score.
     cache: folder of downloads.
@@ -95,9 +96,9 @@ def compare_stage(
     columns: dict[Kind, dict[str, Array]] = {"ir": infrared, "raman": raman}
     for kind, draw in DRAW.items():
         of_kind = [row for row in published if row["spectrum"] == kind]
-        files = (figures / f"{kind}.svg", figures / f"{kind}.png")
         pair = (measured[kind], beside[kind]) if kind in measured else None
-        draw(metadata, columns[kind], *files, of_kind, pair, sticks)
+        for width_in, files in versions(figures / kind):
+            draw(metadata, columns[kind], files, of_kind, pair, sticks, width_in)
 
 
 def check_formula(curve: MeasuredCurve, metadata: Mapping[str, str], source: str | None, kind: Kind) -> None:

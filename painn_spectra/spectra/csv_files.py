@@ -16,8 +16,8 @@ Metadata = dict[str, str]
 def write_table(
     path: Path, metadata: Mapping[str, object], heading: Sequence[str], rows: Iterable[Iterable[object]]
 ) -> None:
-    """Write rows of numbers and words; a number missing is `nan`."""
-    lines = [f"# {key}: {' '.join(str(value).split())}" for key, value in metadata.items()]
+    """Write rows of numbers and words, each on one line; a number missing is `nan`."""
+    lines = [f"# {_line(key)}: {_line(value)}" for key, value in metadata.items()]
     lines += [",".join(_cell(word) for word in row) for row in [heading, *rows]]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -54,8 +54,13 @@ def read_spectrum(path: Path) -> tuple[Metadata, dict[str, Array]]:
         raise InputError(f"{path}: {error}; a spectrum holds numbers only, compute it again") from None
 
 
+def _line(value: object) -> str:
+    """On one line for every reader: U+2028, U+0085 and others end lines too."""
+    return " ".join(str(value).split())
+
+
 def _cell(value: object) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.9g}"
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+    text = _line(value)
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"') else text

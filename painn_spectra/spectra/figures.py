@@ -1,5 +1,6 @@
 """The infrared and Raman figures: computed spectrum with its error, published bands, measured curve."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from painn_spectra.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
+from painn_spectra.plotting import (
+    BLACK,
+    BLUE,
+    COLUMN_IN,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    WIDTH_IN,
+    save,
+    style,
+)
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.measured import MeasuredCurve
 from painn_spectra.spectra.similarity import Beside
@@ -17,20 +29,24 @@ from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, d
 Row = Mapping[str, str]
 AXIS_LABEL = "wavenumber (cm⁻¹)"
 MIN_LABEL_GAP_CM = 60.0  # of two band labels, for 7 pt digits standing upright
+NARROW_LABEL = 26  # letters of which two fit side by side in one column
 
 
 def draw_infrared(
     metadata: Mapping[str, str],
     columns: Mapping[str, Array],
-    svg: Path,
-    png: Path,
+    files: Sequence[Path],
     published: Sequence[Row] = (),
     measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
+    width_in: float = WIDTH_IN,
 ) -> None:
-    """Absolute absorption; `columns` as in ir.csv. Harmonic sticks and a measured curve get panels below."""
-    with style():
-        figure, axes = _panels([3.0] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
+    """Absolute absorption; `columns` as in ir.csv. Harmonic sticks and a measured curve get panels below.
+
+    files: the formats are those of their endings. width_in: of one or two columns of a journal.
+    """
+    with style(width_in):
+        figure, axes = _panels([3.0] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None), width_in)
         nu = columns["wavenumber_cm-1"]
         _spectrum(axes[0], nu, columns["ir_km_mol-1_per_cm-1"], columns["standard_error"], BLUE, "computed")
         _model_band(axes[0], columns, "ir_km_mol-1_per_cm-1", "")
@@ -43,21 +59,23 @@ def draw_infrared(
         if measured is not None:
             _measured(axes[-1], *measured)
         _finish(figure, axes, nu, f"{metadata['molecule']}: infrared spectrum\n{_conditions(metadata)}")
-        save(figure, svg, png)
+        save(figure, *files)
 
 
 def draw_raman(
     metadata: Mapping[str, str],
     columns: Mapping[str, Array],
-    svg: Path,
-    png: Path,
+    files: Sequence[Path],
     published: Sequence[Row] = (),
     measured: tuple[MeasuredCurve, Beside] | None = None,
     harmonic: Sequence[StickTable] = (),
+    width_in: float = WIDTH_IN,
 ) -> None:
     """Activity with its two parts, then the Stokes signal at the laser line; `columns` as in raman.csv."""
-    with style():
-        figure, axes = _panels([2.7, 2.2] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None))
+    with style(width_in):
+        figure, axes = _panels(
+            [2.7, 2.2] + [PANEL_IN] * bool(harmonic) + [1.7] * (measured is not None), width_in
+        )
         nu = columns["wavenumber_cm-1"]
         unit = "A4_amu-1_per_cm-1"
         for name, colour, label in (
@@ -89,15 +107,20 @@ def draw_raman(
             _measured(axes[-1], *measured)
         conditions = f"{_conditions(metadata)}, laser {metadata['laser_nm']} nm"
         _finish(figure, axes, nu, f"{metadata['molecule']}: Raman spectrum\n{conditions}")
-        save(figure, svg, png)
+        save(figure, *files)
 
 
-def _panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+def _panels(heights: Sequence[float], width_in: float) -> tuple[Figure, list[Axes]]:
+    height_in = 1.0 + sum(heights)  # of the wide version
     figure, axes = plt.subplots(
         len(heights), 1, sharex=True, squeeze=False, height_ratios=heights,
-        figsize=(WIDTH_IN, 1.0 + sum(heights)), layout="constrained",
+        figsize=(width_in, height_in * (width_in / WIDTH_IN) ** 0.6), layout="constrained",
     )  # fmt: skip
     return figure, list(axes[:, 0])
+
+
+def _narrow(axis: Axes) -> bool:
+    return axis.get_figure(root=True).get_figwidth() <= COLUMN_IN  # type: ignore[union-attr]
 
 
 def _spectrum(axis: Axes, nu: Array, density: Array, error: Array | None, colour: str, label: str) -> None:
@@ -136,15 +159,24 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
         enlarged = factor * density[low]
         axis.plot(nu[low], enlarged, color="0.5", linewidth=0.8)
         top = float(np.nanmax(enlarged))
-        axis.text(FINGERPRINT_CM, top, f"× {factor}", color="0.35", ha="left", va="top")
+        axis.text(FINGERPRINT_CM - 200, top, f"× {factor}", color="0.35", ha="right", va="top")
 
 
 def _legend(axis: Axes) -> None:
-    """One row above the panel, where no band can be; two where the spread of models takes its place."""
-    _, labels = axis.get_legend_handles_labels()
+    """Above the panel, where no band can be: one row, two where the spread of models takes its place."""
+    handles, labels = axis.get_legend_handles_labels()
     ncols = 3 if any(label.endswith("models") for label in labels) else 4
+    if _narrow(axis):
+        ncols = 2 if max(map(len, labels)) < NARROW_LABEL else 1
+        labels = [textwrap.fill(label, 2 * NARROW_LABEL) for label in labels]
     axis.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=ncols, borderaxespad=0.2, columnspacing=1.5
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=ncols,
+        borderaxespad=0.2,
+        columnspacing=1.5,
     )
 
 
@@ -163,10 +195,10 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
             clusters[-1].append(position)
         else:
             clusters.append([position])
-    for cluster in clusters:
+    for cluster in clusters if not _narrow(axis) else ():
         numbers = "\n".join(f"{position:.0f}" for position in reversed(cluster))
-        axis.text(float(np.mean(cluster)), 0.9, numbers, transform=axis.get_xaxis_transform(), fontsize=7,
-                  rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
+        axis.text(float(np.mean(cluster)), 0.9, numbers, transform=axis.get_xaxis_transform(),
+                  fontsize="small", rotation=90, ha="center", va="top", color="0.35")  # fmt: skip
 
 
 def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
@@ -186,9 +218,10 @@ def _finish(figure: Figure, axes: Sequence[Axes], nu: Array, title: str) -> None
     axes[0].set_xlim(nu[-1], nu[0])  # falling wavenumbers, as spectrometers draw them
     axes[0].set_ylim(bottom=0)
     axes[-1].set_xlabel(AXIS_LABEL)
-    axes[-1].xaxis.set_major_locator(plt.MultipleLocator(500))
+    axes[-1].xaxis.set_major_locator(plt.MultipleLocator(1000 if _narrow(axes[0]) else 500))
     axes[-1].xaxis.set_minor_locator(plt.MultipleLocator(100))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+    if not _narrow(axes[0]):  # in a column the caption says it
+        figure.suptitle(title, x=0.01, ha="left")
     figure.align_ylabels()
 
 

@@ -81,7 +81,7 @@ def draw_sticks(axis: Axes, tables: Sequence[StickTable], kind: str, nu: Array) 
             axis.vlines(x[part], 0, factor * heights[part], color=colour, linewidth=0.8, alpha=0.45)
         axis.vlines(x[inside], 0, heights[inside], color=colour, linewidth=1.2, label=table.label)
     if factor:
-        axis.text(FINGERPRINT_CM, tallest, f"× {factor}", color="0.35", ha="left", va="top")
+        axis.text(FINGERPRINT_CM - 200, tallest, f"× {factor}", color="0.35", ha="right", va="top")
     axis.axhline(0, color="0.5", linewidth=0.6)
     axis.set_ylim(-1.1 * tallest if mirrored and tables[-1].is_model else 0, 1.1 * tallest or 1.0)
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")  # downwards is no minus

@@ -31,6 +31,9 @@ from painn_spectra.plan import (
 # an environment that is not activated still finds its own painn-spectra
 os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)
 
+if sys.stderr.isatty(): # jobs write to logs: how far they are stands here too, now and then
+    os.environ.setdefault("PAINN_SPECTRA_TERMINAL_S", "30")
+
 try:
     SETTINGS = load_config(config)
     for warning in check_plan(SETTINGS):
@@ -52,6 +55,8 @@ wildcard_constraints:
 
 
 NUMBERS = {"member": "member", "round_number": "round", "chunk": "chunk"} # argument: wildcard
+
+FIGURE_TWINS = [".pdf", ".png", "-column.svg", "-column.pdf", "-column.png"] # as painn_spectra.plotting.versions
 
 
 def settings(stage):
@@ -83,6 +88,11 @@ def conditions(wildcards):
     """Temperature, laser line and number of models, for captions."""
     temperature_K = entry(SETTINGS, wildcards.molecule).temperature_K
     return {"temperature_K": temperature_K, "laser_nm": SETTINGS.spectra.laser_nm, "n_models": len(MEMBERS)}
+
+
+def twins(*stems):
+    """The files of figures beside the .svg that the report of Snakemake shows."""
+    return [f"{stem}{ending}" for stem in stems for ending in FIGURE_TWINS]
 
 
 def dataset(wildcards):

@@ -23,7 +23,7 @@ rule draw_figures:
         similarity="results/{molecule}/{dynamics}/similarity.csv",
         ir=figure("ir"),
         raman=figure("raman"),
-        png=multiext("results/{molecule}/figures/{dynamics}/", "ir.png", "raman.png"),
+        twins=twins("results/{molecule}/figures/{dynamics}/ir", "results/{molecule}/figures/{dynamics}/raman"),
     log:
         "results/{molecule}/logs/draw_figures-{dynamics}.log",
     benchmark:

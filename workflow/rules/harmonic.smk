@@ -104,7 +104,7 @@ rule scan_torsions:
             category="{molecule}",
             labels={"figure": "torsional profiles"},
         ),
-        png="results/{molecule}/figures/torsions.png",
+        twins=twins("results/{molecule}/figures/torsions"),
     log:
         "results/{molecule}/logs/scan_torsions.log",
     benchmark:

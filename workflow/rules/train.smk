@@ -93,7 +93,7 @@ rule evaluate_model:
             category="{molecule}",
             labels={"figure": "test errors"},
         ),
-        png="results/{molecule}/figures/parity.png",
+        twins=twins("results/{molecule}/figures/parity"),
     log:
         "results/{molecule}/logs/evaluate_model.log",
     benchmark:
@@ -129,8 +129,13 @@ rule summarise_rounds:
         ],
     output:
         table="results/{molecule}/evaluation/rounds.csv",
-        svg="results/{molecule}/figures/rounds.svg",
-        png="results/{molecule}/figures/rounds.png",
+        svg=report(
+            "results/{molecule}/figures/rounds.svg",
+            caption="../report/rounds.rst",
+            category="{molecule}",
+            labels={"figure": "rounds of labelling"},
+        ),
+        twins=twins("results/{molecule}/figures/rounds"),
     log:
         "results/{molecule}/logs/summarise_rounds.log",
     params:

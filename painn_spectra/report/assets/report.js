@@ -14,6 +14,15 @@
   const highest = (nu, y) => 1.12 * largest(y.filter((_, i) => nu[i] >= BANDS_FROM_CM));
   const name = (kind) => (data.kinds.length > 1 ? `computed, ${kind.name}` : "computed");
 
+  const marked = { ir: null, raman: null }; // borders of the chosen band
+
+  function marks(id) {
+    if (!marked[id]) return [];
+    const [x0, x1] = marked[id];
+    return [{ type: "rect", x0, x1, y0: 0, y1: 1, yref: "paper", layer: "below", line: { width: 0 },
+      fillcolor: colour("faint"), opacity: 0.15 }];
+  }
+
   function axis(extra) {
     return { gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("faint"), showline: true,
       ticks: "outside", tickcolor: colour("faint"), automargin: true, ...extra };
@@ -38,6 +47,16 @@
     return [...band, { ...group, y, name: label, mode: "lines", line: { color: hue, width: 1.6, ...extra.line },
       customdata: has ? error : undefined,
       hovertemplate: `%{x:.0f} cm⁻¹: %{y:.3g}${has ? " ± %{customdata:.2g}" : ""} ${unit}<extra>${label}</extra>` }];
+  }
+
+  // what the trained models differ by: between dotted lines, told from the shade of sampling without colour
+  function spread(label, nu, y, models, unit) {
+    const name = `${label} ± models`, hue = colour("vermilion");
+    const edge = (sign) => ({ legendgroup: name, x: nu, mode: "lines", line: { color: hue, width: 1, dash: "dot" },
+      y: y.map((v, i) => (v === null || models[i] === null ? null : v + sign * models[i])) });
+    return [{ ...edge(-1), hoverinfo: "skip", showlegend: false },
+      { ...edge(1), name, fill: "tonexty", fillcolor: faded(hue, 0.16), customdata: models,
+        hovertemplate: `%{x:.0f} cm⁻¹: ± %{customdata:.2g} ${unit}<extra>models</extra>` }];
   }
 
   function sticks(kind) {
@@ -99,9 +118,8 @@
     const errors = (y, e) => y.map((d, i) => (d === null || e[i] === null ? null : slope(d, e[i])));
     const traces = data.kinds.flatMap((kind, i) => {
       const { nu, density, error, models } = kind.ir, hue = colour(STYLES[i % 2][1]);
-      const spread = models ? curve(`${name(kind)} ± models`, nu, map(density), errors(density, models),
-        colour("vermilion"), unit, { visible: "legendonly" }) : [];
-      return [...spread, ...curve(name(kind), nu, map(density), errors(density, error), hue, unit)];
+      const band = models ? spread(name(kind), nu, map(density), errors(density, models), unit) : [];
+      return [...band, ...curve(name(kind), nu, map(density), errors(density, error), hue, unit)];
     });
     const { nu, density } = data.kinds[0].ir, measured = scaledMeasurement("ir", nu, density);
     if (measured) traces.push(...curve(`measured, scaled: ${measured.title}`, measured.nu, map(measured.y), null,
@@ -109,6 +127,7 @@
     const top = quantity === "transmittance" ? 105 : highest(nu, map(density));
     traces.push(...published("ir", 0.98 * top), ...sticks("ir"));
     Plotly.react("ir", traces, layout({
+      shapes: marks("ir"),
       xaxis: wavenumbers("ir", nu, { anchor: "y2" }),
       yaxis: axis({ title: { text: title }, domain: [0.27, 1], range: [0, top],
         uirevision: `${quantity} ${amount}` }),
@@ -132,8 +151,7 @@
     const times = (y, f) => y.map((v, i) => (v === null || f[i] === null ? null : v * f[i]));
     data.kinds.forEach((kind, i) => {
       const { nu, density, error, models, isotropic, anisotropic } = kind.raman, f = factors(nu);
-      if (models) traces.push(...curve(`${name(kind)} ± models`, nu, times(density, f), times(models, f),
-        colour("vermilion"), unit, { visible: "legendonly" }));
+      if (models) traces.push(...spread(name(kind), nu, times(density, f), times(models, f), unit));
       traces.push(...curve(name(kind), nu, times(density, f), times(error, f),
         colour(i ? "purple" : "green"), unit));
       traces.push(...curve(`isotropic part`, nu, times(isotropic, f), null, colour("vermilion"), unit,
@@ -153,6 +171,7 @@
     const top = highest(nu, shown);
     traces.push(...published("raman", 0.98 * top), ...sticks("raman"));
     Plotly.react("raman", traces, layout({
+      shapes: marks("raman"),
       xaxis: wavenumbers("raman", nu, { anchor: "y3" }),
       yaxis: axis({ title: { text: unit }, domain: [0.43, 1],
         range: [0, top], uirevision: top, exponentformat: "power" }),
@@ -163,9 +182,9 @@
 
   function drawLearning() {
     if (!data.learning.length) return;
-    const hues = ["blue", "green", "vermilion", "purple", "orange"];
+    const hues = ["blue", "green", "vermilion", "purple", "orange"], dashes = ["solid", "dash", "dot", "dashdot", "longdash"];
     Plotly.react("learning", data.learning.map((curve, i) => ({ x: curve.epoch, y: curve.forces, name: curve.label,
-      mode: "lines", line: { color: colour(hues[i % 5]) },
+      mode: "lines", line: { color: colour(hues[i % 5]), dash: dashes[i % 5] },
       hovertemplate: "epoch %{x}: %{y:.3g} meV/Å<extra></extra>" })), layout({
       xaxis: axis({ title: { text: "epoch" } }), showlegend: data.learning.length > 1,
       yaxis: axis({ type: "log", title: { text: "force error, meV/Å" }, dtick: 1 }) }), FINE);
@@ -207,6 +226,31 @@
     setTimeout(() => { button.textContent = label; }, 1500);
   }
 
+  // a band is chosen in its table or in its spectrum, and marked in both
+  function onBand(also) {
+    const rows = [...document.querySelectorAll("table.bands tbody tr")];
+    let chosen = null;
+    const choose = (row) => {
+      if (row === chosen) return;
+      chosen?.classList.remove("chosen");
+      chosen = row;
+      row.classList.add("chosen");
+      const { spectrum, lower, upper } = row.dataset;
+      for (const id of ["ir", "raman"]) marked[id] = id === spectrum ? [Number(lower), Number(upper)] : null;
+      for (const id of ["ir", "raman"]) Plotly.relayout(id, { shapes: marks(id) });
+      also(row);
+    };
+    rows.forEach((row) => {
+      for (const event of ["pointerenter", "focus", "click"]) row.addEventListener(event, () => choose(row));
+    });
+    for (const id of ["ir", "raman"]) for (const event of ["plotly_hover", "plotly_click"])
+      element(id).on?.(event, ({ points: [{ x }] }) => {
+        const inside = rows.find(({ dataset: { spectrum, lower, upper } }) =>
+          spectrum === id && x >= Number(lower) && x <= Number(upper));
+        if (inside) choose(inside);
+      });
+  }
+
   function animate() {
     const canvas = element("motion");
     if (!canvas) return;
@@ -231,15 +275,10 @@
       const best = inside.sort((a, b) => b.mode[spectrum] * b.conformer.weight - a.mode[spectrum] * a.conformer.weight);
       return best.length ? entries.indexOf(best[0]) : -1;
     };
-    document.querySelectorAll("table.bands tbody tr").forEach((row) => {
-      const choose = () => {
-        const known = moved(row), found = known >= 0 ? known : strongest(row);
-        document.querySelectorAll("tr.chosen").forEach((other) => other.classList.remove("chosen"));
-        row.classList.add("chosen");
-        if (found >= 0) show(found);
-        element("mode-told").textContent = row.dataset.told;
-      };
-      for (const event of ["pointerenter", "focus", "click"]) row.addEventListener(event, choose);
+    onBand((row) => {
+      const known = moved(row), found = known >= 0 ? known : strongest(row);
+      if (found >= 0) show(found);
+      element("mode-told").textContent = row.dataset.told;
     });
     select.addEventListener("change", () => show(Number(select.value)));
     element("pause").addEventListener("click", (event) => {
@@ -261,8 +300,12 @@
     drawAll();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  addEventListener("beforeprint", () => { if (document.documentElement.dataset.theme !== "light") {
-    document.documentElement.dataset.theme = "light"; drawAll(); } });
+  let before; // paper is white
+  addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = "light"; drawAll(); });
+  addEventListener("afterprint", () => { if (before) document.documentElement.dataset.theme = before;
+    else delete document.documentElement.dataset.theme;
+    drawAll(); });
   drawAll();
   animate();
 })();
