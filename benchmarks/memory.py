@@ -3,7 +3,7 @@
     python -m benchmarks.memory [--steps 1000000] [--replicas 1] [--features 16] [--record 4]
 
 Runs the stage's own loop, checkpoints and files included, on ethanol with a small untrained model; steps of
-1e-4 fs keep the molecule together, and 500 of them go into a segment.
+1e-5 fs keep the molecule together, and 500 of them go into a segment.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from painn_spectra.dataset import read_frames
 from painn_spectra.md.block import Block, run_block
 from painn_spectra.model.fastest import fastest
 
-TIMESTEP_FS = 1e-4
+TIMESTEP_FS = 1e-5
 ROWS = 10
 
 
