@@ -2,6 +2,7 @@
 # make validate: the table of docs/validation.md.  make validate-harmonic_limit: one check of it, and so on;
 # make validate-variance_reduction ARGS=path/to/trajectory.h5 takes another run than ethanol's in results/.
 # make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
+# make parity: SchNetPack's answers to our weights, which tests/test_parity.py compares with; same environment.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -12,7 +13,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics peer-speed clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed parity clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -40,6 +41,9 @@ direct-dynamics: $(STAMP) # hours; goes on where it stopped
 PEER := .peers/schnetpack
 peer-speed: $(STAMP) $(PEER)/.installed
 	$(BIN)/python -m benchmarks.peer_speed
+
+parity: $(STAMP) $(PEER)/.installed
+	$(BIN)/python -m benchmarks.parity
 
 $(PEER)/.installed:
 	python3 -m venv $(PEER)

@@ -23,8 +23,8 @@ from schnetpack.md.neighborlist_md import NeighborListMD
 from schnetpack.transform import CastTo32, TorchNeighborList
 from torch import nn
 
-FOLDER = Path(sys.argv[1])
-CUTOFF_A, SHELL_A, N_RADIAL, N_LAYERS, TIMESTEP_FS = 5.0, 2.0, 20, 3, 0.1  # the shell: SchNetPack's default
+FOLDER = Path(sys.argv[-1])
+CUTOFF_A, SHELL_A, N_LAYERS, TIMESTEP_FS = 5.0, 2.0, 3, 0.1  # the shell: SchNetPack's default
 
 
 def swapped(value: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
@@ -41,20 +41,18 @@ def load_dense(module: nn.Module, weights: dict[str, torch.Tensor], prefix: str,
             getattr(theirs, kind).data = swapped(value, order) if order and ours == "2" else value
 
 
-@cache
-def model(n_features: int, electric: bool) -> nn.Module:
+def mapped(w: dict[str, torch.Tensor], n_layers: int, cutoff_A: float, electric: bool) -> nn.Module:
     """Our architecture and weights from their modules."""
-    with np.load(FOLDER / f"weights_{n_features}.npz") as file:
-        w = {name: torch.as_tensor(file[name]) for name in file.files}
+    n_features, n_radial = w["painn.embedding.weight"].shape[1], w["painn.filters.weight"].shape[1]
     painn = spk.representation.PaiNN(
-        n_features, N_LAYERS, spk.nn.BesselRBF(N_RADIAL, CUTOFF_A), spk.nn.CosineCutoff(CUTOFF_A)
+        n_features, n_layers, spk.nn.BesselRBF(n_radial, cutoff_A), spk.nn.CosineCutoff(cutoff_A)
     )
     painn.embedding.weight.data[1:95] = w["painn.embedding.weight"]
     painn.filter_net.weight.data, painn.filter_net.bias.data = (
         w["painn.filters.weight"],
         w["painn.filters.bias"],
     )
-    for k in range(N_LAYERS):
+    for k in range(n_layers):
         load_dense(painn.interactions[k].interatomic_context_net, w, f"painn.messages.{k}.phi")
         load_dense(painn.mixing[k].intraatomic_context_net, w, f"painn.updates.{k}.a", 0, 2, 1)  # ss, vv, sv
         painn.mixing[k].mu_channel_mix.weight.data = swapped(w[f"painn.updates.{k}.mix.weight"], (1, 0))
@@ -73,6 +71,13 @@ def model(n_features: int, electric: bool) -> nn.Module:
         input_modules=[spk.atomistic.PairwiseDistances()],
         output_modules=[energy, *tensors, spk.atomistic.Forces()],
     )
+
+
+@cache
+def model(n_features: int, electric: bool) -> nn.Module:
+    with np.load(FOLDER / f"weights_{n_features}.npz") as file:
+        w = {name: torch.as_tensor(file[name]) for name in file.files}
+    return mapped(w, N_LAYERS, CUTOFF_A, electric)
 
 
 @cache

@@ -87,7 +87,7 @@ class Training:
     """A step of joint training as `fitting.fit` does it, the batch at hand."""
 
     def __init__(self, potential: Potential, frames: Frames, n_frames: int) -> None:
-        spreads = label_spreads(potential, frames.numbers, frames.labels)
+        spreads = label_spreads(frames.numbers, frames.labels)
         loss = Loss(TrainSettings().loss.model_dump(), spreads)
         self.trainer = Trainer(potential.train(), TrainSettings(learning_rate=1e-9))
         data = to_batch(frames, "cpu")

@@ -13,7 +13,7 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import learnt, load_model
 from painn_spectra.model.fastest import fastest
 
 
@@ -37,6 +37,7 @@ class PaiNNCalculator(Calculator):
         self.device = device
         potential = model if isinstance(model, nn.Module) else load_model(model)
         self.potential = fastest(potential.to(device=device, dtype=dtype).eval())
+        self.implemented_properties = list(learnt(potential))
 
     def calculate(
         self,
@@ -49,10 +50,11 @@ class PaiNNCalculator(Calculator):
         numbers = self.atoms.numbers  # type: ignore[union-attr]
         check_elements(self.potential, numbers)
         electric = {keys.DIPOLE, keys.POLARIZABILITY} & set(properties or ())
+        wanted = keys.PROPERTIES if electric else (keys.ENERGY, keys.FORCES)
         out = self.potential(
             torch.as_tensor(numbers, device=self.device)[None],
             torch.as_tensor(self.atoms.positions, device=self.device)[None],  # type: ignore[union-attr]
-            keys.PROPERTIES if electric else (keys.ENERGY, keys.FORCES),
+            tuple(name for name in wanted if name in self.implemented_properties),
         )
         self.results |= {name: value[0].double().cpu().numpy() for name, value in out.items()}
         self.results[keys.ENERGY] = float(self.results[keys.ENERGY])

@@ -105,11 +105,34 @@ def positive_real(text: str) -> float:
 
 
 def gather(a: Arguments) -> None:
-    from painn_spectra.config import DatasetSettings, parse_settings
+    from painn_spectra.config import parse_settings
     from painn_spectra.dataset import gather_labels
+    from painn_spectra.plan import GatherStage
 
-    settings = parse_settings(DatasetSettings, a.settings)
-    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures)
+    settings = parse_settings(GatherStage, a.settings)
+    gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures, settings.properties)
+
+
+def gather_published(a: Arguments) -> None:
+    from painn_spectra.config import Published, parse_settings
+    from painn_spectra.published.md17 import gather_published as run
+
+    run(a.dataset, a.split, parse_settings(Published, a.settings))
+
+
+def accuracy(a: Arguments) -> None:
+    from painn_spectra.published.table import accuracy_table
+
+    accuracy_table(a.results, a.table)
+
+
+def qm9(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import Qm9Stage
+    from painn_spectra.published.qm9_training import train_qm9
+
+    s = parse_settings(Qm9Stage, a.settings)
+    train_qm9(a.target, a.model, a.metrics, a.errors, s.qm9, s.train, s.model)
 
 
 def label(a: Arguments) -> None:
@@ -162,7 +185,19 @@ def evaluate(a: Arguments) -> None:
 def predict(a: Arguments) -> None:
     from painn_spectra.predictions import predict_files
 
-    predict_files(a.models, a.frames, a.output)
+    predict_files(a.models, a.frames, a.output, a.calibration)
+
+
+def calibrate(a: Arguments) -> None:
+    from painn_spectra.calibration import calibrate as run
+
+    run(a.models, a.dataset, a.split, a.output, a.more)
+
+
+def snapshot(a: Arguments) -> None:
+    from painn_spectra.snapshot import snapshot as run
+
+    run(a.state, a.model)
 
 
 def ipi(a: Arguments) -> None:
@@ -180,7 +215,7 @@ def export(a: Arguments) -> None:
 def evaluate_split(a: Arguments) -> None:
     from painn_spectra.evaluate import evaluate_stage
 
-    evaluate_stage(a.models, a.dataset, a.split, a.errors, a.members, a.figures)
+    evaluate_stage(a.models, a.dataset, a.split, a.errors, a.members, a.figures, a.metrics)
 
 
 def md(a: Arguments) -> None:
@@ -309,6 +344,15 @@ def parser() -> Parser:
     gathering.add_argument(
         "--failures", nargs="*", type=Path, default=[], metavar="JSON", help="of labelling"
     )
+    add(gather_published, "a published set with its split: MD17, rMD17", "dataset", "split")
+    measuring = add(accuracy, "measured errors beside published ones", settings=False)
+    measuring.add_argument("table", type=Path, metavar="TABLE", help="Markdown")
+    help_text = "results/<entry>, results/qm9/<target>"
+    measuring.add_argument("results", nargs="+", type=Path, metavar="FOLDER", help=help_text)
+    scalar = add(qm9, "train and test a model of one property of QM9")
+    scalar.add_argument("target", metavar="TARGET", help="mu, alpha, homo, ...")
+    for path in ("model", "metrics", "errors"):
+        scalar.add_argument(path, type=Path, metavar=path.upper())
     labelling = add(label, "labels of one chunk of geometries", "geometries", "labels", "failures")
     labelling.add_argument("--store", type=Path, required=True, metavar="DIR", help="labels computed so far")
     help_text = "energy profiles about rotatable bonds, model and reference"
@@ -383,6 +427,15 @@ def parser() -> Parser:
     predicting.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="several are averaged")
     predicting.add_argument("frames", type=Path, metavar="FRAMES", help="any molecules")
     predicting.add_argument("output", type=Path, metavar="OUTPUT", help="extxyz with model_energy, ...")
+    help_text = "of these models: their spread is multiplied by its factors"
+    predicting.add_argument("--calibration", type=Path, metavar="JSON", help=help_text)
+    help_text = "what an ensemble's spread says of its error"
+    calibrating = add(calibrate, help_text, "dataset", "split", "output", settings=False)
+    calibrating.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
+    calibrating.add_argument(
+        "--more", nargs="*", type=Path, default=[], metavar="FRAMES", help="to measure on"
+    )
+    add(snapshot, "weights of an unfinished training, as a model file", "state", "model", settings=False)
     driver = add(ipi, "serve i-PI with a model, dipole and polarizability in the extras", settings=False)
     driver.add_argument("model", type=Path, metavar="MODEL")
     driver.add_argument("structure", type=Path, metavar="STRUCTURE", help="extxyz: the atoms in i-PI's order")
@@ -394,6 +447,7 @@ def parser() -> Parser:
     split = add(evaluate_split, "errors on the held-out frames", *paths, settings=False)
     split.add_argument("--models", required=True, nargs="+", type=Path, metavar="MODEL")
     split.add_argument("--members", required=True, nargs="+", type=Path, metavar="CSV", help="one per model")
+    split.add_argument("--metrics", nargs="*", type=Path, default=[], metavar="JSONL", help="curves to draw")
     files = ("trajectory", "ir", "raman", "bands", "replicas")
     add(spectra, "IR and Raman spectra with errors", *files).add_argument(
         "--members", nargs="*", type=Path, default=[], metavar="TRAJECTORY", help="of the ensemble's others"

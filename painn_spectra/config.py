@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -74,6 +74,24 @@ class Experiment(Settings):
         return {key: source for key, source in given.items() if source}
 
 
+class Published(Settings):
+    """A published data set with its own split instead of labels: files of rMD17, by path or address."""
+
+    system: Annotated[str, Field(min_length=1)] = Field(description="the molecule's name in published tables")
+    labels: Literal["md17", "rmd17"] = Field(description="the original labels or the recomputed ones")
+    train: str = Field(description=".npz of the split's training frames, or index_train_01.csv with frames")
+    test: str = Field(description=".npz of the split's test frames, or index_test_01.csv with frames")
+    frames: str | None = Field(default=None, description="the archive's .npz of all frames, for the indices")
+    n_train: Count = 950
+    n_validation: Count = 50
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files and addresses that are given, by setting."""
+        given = {"train": self.train, "test": self.test, "frames": self.frames}
+        return {key: source for key, source in given.items() if source}
+
+
 class Molecule(Settings):
     """One entry: a molecule at one level of theory and one temperature."""
 
@@ -97,6 +115,9 @@ class Molecule(Settings):
     )
     labels_from: EntryName | None = Field(default=None, description="take the data set of this entry")
     model_from: EntryName | None = Field(default=None, description="take the trained model of this entry")
+    published: Published | None = Field(
+        default=None, description="a published set to measure accuracy on; such entries run no dynamics"
+    )
     experiment: Experiment = Experiment()
 
     @property
@@ -194,6 +215,10 @@ class TrainSettings(Settings):
     checkpoint_interval_s: Positive = 30.0
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    start_from: str | None = Field(
+        default=None,
+        description="model file to go on from instead of pre-training; {molecule}, {member} are filled in",
+    )
     loss: LossWeights = LossWeights()
     pretrain: PretrainSettings = PretrainSettings()
 
@@ -269,11 +294,29 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+Qm9Target = Literal[
+    "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv",
+]  # fmt: skip
+
+
+class Qm9Settings(Settings):
+    """QM9, a model per property: the official raw files, an archive of them, or .npz."""
+
+    data: str = Field(description="folder or archive of dsgdb9nsd_*.xyz, or .npz")
+    excluded: str | None = Field(default=None, description="uncharacterized.txt: molecules left out")
+    atomref: str | None = Field(default=None, description="atomref.txt: energies of free atoms")
+    targets: Annotated[list[Qm9Target], Field(min_length=1)] = list(get_args(Qm9Target))
+    n_train: Count = 110_000
+    n_validation: Count = 10_000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class Config(Settings):
     """The whole of config.yaml."""
 
     quality: Literal["quick", "standard", "paper"] = "quick"
-    molecules: Annotated[list[Molecule], Field(min_length=1)]
+    molecules: list[Molecule]
+    qm9: Qm9Settings | None = Field(default=None, description="accuracy on QM9, beside or without molecules")
     dynamics: list[Literal["classical"]] = Field(default=["classical"], min_length=1)
     sampling: SamplingSettings = SamplingSettings()
     dataset: DatasetSettings = DatasetSettings()
@@ -285,6 +328,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _physics(self) -> Self:
         names = [molecule.name for molecule in self.molecules]
+        if not names and self.qm9 is None:
+            raise ValueError("molecules: names no entry; give one at least")
         if len(set(names)) < len(names):
             raise ValueError(f"molecules: names {names} repeat; give every entry its own name")
         for molecule in self.molecules:

@@ -18,6 +18,7 @@ from painn_spectra.files import atomic_path, content_hash, write_json, write_tex
 from painn_spectra.label_checks import check_units
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
+LEVEL_KEY = "REF_method"
 SPLIT_VERSION = 1
 FAILED_FRACTION = 0.05  # of the frames: more failures mean that the method does not suit the molecule
 ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
@@ -31,6 +32,7 @@ class Frames:
     positions: np.ndarray  # (n_frames, n_atoms, 3) | Å
     labels: dict[str, np.ndarray]  # names and units of keys.py
     groups: np.ndarray  # (n_frames,) | trajectory each frame comes from, as text
+    level: str = ""  # of theory, as the frames tell it in REF_method
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -39,7 +41,7 @@ class Frames:
         """The frames at `indices`."""
         index = np.asarray(indices, dtype=int)
         labels = {name: value[index] for name, value in self.labels.items()}
-        return Frames(self.numbers[index], self.positions[index], labels, self.groups[index])
+        return Frames(self.numbers[index], self.positions[index], labels, self.groups[index], self.level)
 
     @property
     def elements(self) -> list[int]:
@@ -105,7 +107,7 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
     numbers = np.zeros((len(frames), n_atoms), dtype=np.int64)
     positions = np.zeros((len(frames), n_atoms, 3))
     labels = {name: np.zeros((len(frames), *shapes[name])) for name in required}
-    groups = []
+    groups, levels = [], []
     for k, atoms in enumerate(frames):
         where, size = f"{path}: frame {k}", len(atoms)
         if size == 0:
@@ -126,7 +128,10 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
             else:
                 labels[name][k] = value
         groups.append(str(atoms.info.get("seed", "all")))
-    return Frames(numbers, positions, labels, np.array(groups))
+        levels.append(str(atoms.info.get(LEVEL_KEY, "")))
+    return Frames(
+        numbers, positions, labels, np.array(groups), "; ".join(filter(None, dict.fromkeys(levels)))
+    )
 
 
 def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
@@ -138,7 +143,10 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
             if name in (keys.ENERGY, keys.FORCES)
             else ""
         )
-        raise InputError(f"{where}: label {key} is missing{hint}; add it or drop the frame")
+        raise InputError(
+            f"{where}: label {key} is missing{hint}; add it, drop the frame, or set train.loss.{name}: 0 to "
+            "train without it"
+        )
     expected = {
         keys.ENERGY: (),
         keys.FORCES: (len(atoms), 3),
@@ -226,8 +234,11 @@ def gather_labels(
     settings: DatasetSettings,
     previous: tuple[Path, Path] | None = None,
     failures: Sequence[Path] = (),
+    properties: tuple[str, ...] = keys.PROPERTIES,
 ) -> None:
     """Stage: check the labels, join them in `dataset` and freeze the split with the content's hash.
+
+    properties: labels that every frame must have, those that are learnt.
 
     previous: dataset and split that the new labels follow; every frame stays in its part, so that what a
     model has learnt, or learnt cheap labels around, is never tested on.
@@ -242,12 +253,12 @@ def gather_labels(
         return
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
-    sets = [read_frames(path) for path in written]
+    sets = [read_frames(path, properties) for path in written]
     if not failures:  # brought along: our own labelling knows its units
         for frames, path in zip(sets, written, strict=True):
             check_units(frames, path)
     groups = np.concatenate([frames.groups for frames in sets])
-    known = read_frames(previous[0]).groups if previous else groups[:0]
+    known = read_frames(previous[0], properties).groups if previous else groups[:0]
     added = split_frames(groups, settings, addition=previous is not None)
     parts = {name: [len(known) + k for k in index] for name, index in added.items()}
     if previous:

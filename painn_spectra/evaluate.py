@@ -14,8 +14,10 @@ from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.loss_curves import draw_losses
+from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
 from painn_spectra.model.potential import Potential
+from painn_spectra.outliers import find_outliers, write_outliers
 from painn_spectra.plotting import draw_parity, versions
 
 BATCH = 64
@@ -23,23 +25,37 @@ COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "
 
 
 def evaluate_stage(
-    models: list[Path], dataset: Path, split: Path, errors: Path, members: list[Path], figures: Path
+    models: list[Path],
+    dataset: Path,
+    split: Path,
+    errors: Path,
+    members: list[Path],
+    figures: Path,
+    metrics: Sequence[Path] = (),
 ) -> None:
     """Stage: errors of the ensemble mean and of each member on the test frames, and parity plots.
 
+    Writes outliers.csv beside `errors`, of all frames, and the loss curves of the trainings `metrics`.
+
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
-    frames, parts = read_frames(dataset), read_split(split, dataset)
+    potentials = [load_model(path) for path in models]
+    frames, parts = read_frames(dataset, learnt(potentials[0])), read_split(split, dataset)
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
-    predictions = [predict(load_model(path), test, path) for path in models]
+    everything = [predict(one, frames, path) for one, path in zip(potentials, models, strict=True)]
+    predictions = [{name: value[parts["test"]] for name, value in one.items()} for one in everything]
     for path, predicted in zip(members, predictions, strict=True):
         write_text(path, _csv(error_rows(predicted, test, train)))
     mean = mean_over(predictions)
     rows = error_rows(mean, test, train)
-    shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in keys.PROPERTIES}
+    shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in mean}
     for width_in, files in versions(figures / "parity"):
         draw_parity(shown, files, width_in)
+    for width_in, files in versions(figures / "training") if metrics else ():
+        draw_losses(metrics, files, width_in)
     write_text(errors, _csv(rows))
+    outliers = find_outliers(frames, parts, mean_over(everything))
+    write_outliers(errors.with_name("outliers.csv"), outliers, dataset)
     for row in rows:
         print("{property}: MAE {mae:.4g} {unit}, predicting the mean {baseline_mae:.4g}".format(**row))
 
@@ -47,9 +63,10 @@ def evaluate_stage(
 def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     """Errors of the ensemble mean of `models` on all frames of an extxyz file with REF_ keys.
 
-    The baseline predicts the mean over these frames.
+    Of all properties that the models have learnt; a frame without one of them is an error. The baseline
+    predicts the mean over these frames.
     """
-    frames = read_frames(dataset)
+    frames = read_frames(dataset, learnt(load_model(models[0])))
     return error_rows(mean_prediction(models, frames), frames, frames)
 
 
@@ -62,9 +79,14 @@ def predict(
     potential: Potential,
     frames: Frames,
     source: Path | str = "the model",
-    properties: tuple[str, ...] = keys.PROPERTIES,
+    properties: tuple[str, ...] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Properties of all frames. Raises InputError for an element that the model was not trained on."""
+    """Properties of all frames, by default all that the model has learnt.
+
+    Raises InputError for an element or a property that the model was not trained on.
+    """
+    properties = learnt(potential) if properties is None else properties
+    check_learnt(potential, properties, source)
     known = potential.metadata.get("elements")
     unknown = sorted(set(frames.elements) - set(known)) if known is not None else []
     if unknown:
@@ -82,7 +104,7 @@ def predict(
 def error_rows(predicted: dict[str, np.ndarray], frames: Frames, baseline: Frames) -> list[dict[str, Any]]:
     """One row per property: component-wise MAE and RMSE in shown units."""
     rows = []
-    for name in keys.PROPERTIES:
+    for name in predicted:
         unit, _ = keys.SHOWN_UNITS[name]
         reference, model = _shown(frames.labels, frames, name), _shown(predicted, frames, name)
         mean = _shown({name: _mean_prediction(name, frames, baseline)}, frames, name)
@@ -122,7 +144,7 @@ def _shown(values: dict[str, np.ndarray], frames: Frames, name: str) -> np.ndarr
 
 def mean_over(predictions: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Prediction of an ensemble from those of its members."""
-    return {name: np.mean([one[name] for one in predictions], axis=0) for name in keys.PROPERTIES}
+    return {name: np.mean([one[name] for one in predictions], axis=0) for name in predictions[0]}
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 
 METADATA = "metadata.json"
 
@@ -28,6 +28,7 @@ def export_model(model: Path, output: Path) -> None:
             f"{output}: torch.export files end in .pt2; name it {output.with_suffix('.pt2').name}"
         )
     potential = load_model(model).double()
+    check_learnt(potential, keys.PROPERTIES, model)
     elements = potential.metadata.get("elements") or [1, 8]
     z = torch.tensor([elements[:1] * 3] * 3)  # any geometry serves: nothing depends on its values
     r = torch.arange(27.0, dtype=torch.float64).reshape(3, 3, 3).sqrt()

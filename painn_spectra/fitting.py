@@ -157,7 +157,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
             counts = {"epoch": epoch + 1, "step": trainer.step, "seconds": round(trainer.seconds, 1)}
             line = counts | {"learning_rate": rate, "train_loss": float(np.mean(losses))} | errors
             trainer.metrics += json.dumps(line) + "\n"
-            note, losses = f"force MAE {errors['forces_mae_meV_A']:.1f} meV/Å", []
+            shown = "forces_mae_meV_A" if "forces_mae_meV_A" in errors else "loss"
+            note, losses = f"{shown} {errors[shown]:.4g}", []
             if not cosine and stalled(trainer, errors["loss"], settings):
                 break
         if time.monotonic() - saved > settings.checkpoint_interval_s:

@@ -22,7 +22,7 @@ from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.md.minima import predict, surface
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.workers import single_thread
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.relaxation import relax
 from painn_spectra.spectra.harmonic import Conformers, write_harmonic
 
@@ -49,6 +49,7 @@ def harmonic_model(
     with output_lock(output), single_thread():
         potential = load(model, "cpu").double().eval()  # differences need float64
         check_elements(potential, numbers)
+        check_learnt(potential, keys.PROPERTIES, model)
         found = model_conformers(potential, numbers, frames, temperature_K)
         masses = isotopic_masses(numbers, frames[0], isotopes or {})
         notes = {"level_of_theory": f"PaiNN, model {content_hash(model)[:12]}", "step_A": f"{STEP_A:g}"}

@@ -18,7 +18,7 @@ from painn_spectra.ase import check_elements
 from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.md.minima import predict
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.fastest import fastest
 from painn_spectra.units import BOHR_A
 
@@ -37,6 +37,7 @@ def run_driver(
     numbers = read_atoms(structure)[0].numbers.astype(np.int64)
     potential = fastest(load_model(model).double())
     check_elements(potential, numbers)
+    check_learnt(potential, keys.PROPERTIES, model)
     with connect(host, port, unix) as connection:
         serve(IPIProtocol(connection), potential, numbers)
 

@@ -1,9 +1,10 @@
 """Wrong units in labels that a user brings: told in one line with the number that shows them and the factor.
 
-Only what cannot be right is refused; what is odd gets a warning. Factors below 3 alone are not told apart
-from chemistry: a dipole in e·a0 (1.9), forces in eV/a0 (0.5). Nor is what leaves too little behind: energies
-of fewer than about ten frames of a molecule, a dipole in D without polar hydrogens or of molecules with a few
-frames each, a GFN2-xTB polarizability in a0³.
+Only what cannot be right is refused; what is odd gets a warning. Forces that are not the gradient of the
+energies are told from a factor of 1.5 on where some forty frames are at hand (forces_and_energies.py). Other
+factors below 3 alone are not told apart from chemistry: a dipole in e·a0 (1.9). Nor is what leaves too little
+behind: energies of fewer than about ten frames of a molecule, a dipole in D without polar hydrogens or of
+molecules with a few frames each, a GFN2-xTB polarizability in a0³.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
+from painn_spectra.forces_and_energies import gradient_slope
 from painn_spectra.label_evidence import (
     Slope,
     atomic_charges,
@@ -38,6 +40,8 @@ CLEAR = math.log(5.0)  # a factor that neither chemistry nor sampling makes
 ODD = math.log(3.0)
 EXPLAINED, EXPLAINED_ALONE = 0.3, 0.6  # of the energies, for a slope to count, beside a stiffness or without
 MIN_COUNT = 8  # frames
+GRADIENT = (0.67, 1.5)  # right labels: 0.85 to 1.02, docs/log.md
+GRADIENT_DATA, GRADIENT_EXPLAINED = 25, 0.5
 FITTING = 3.0  # sigmas within which a pair of units explains both estimates
 # |charge| in e that an atom has at most; in D also polar hydrogens and their partners exceed it
 MAX_CHARGES_E = {1: 1.15, 7: 2.4, 8: 1.9, 9: 1.4, 17: 1.4, 35: 1.4}
@@ -108,6 +112,7 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
     off = max((_distance(slope.value) for _, slope in evidence), default=0.0)
     shown = f"{source}: " + " and ".join(text for text, _ in evidence)
     if off < ODD:
+        _check_gradient(frames, source)
         return
     best = min(PAIRS, key=lambda pair: _misfit(pair, work, stiffness))
     if off < CLEAR or _misfit(best, work, stiffness) > FITTING**2:
@@ -121,6 +126,25 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
         looks.append(f"REF_{keys.FORCES} looks like {best.force}, not eV/Å")
         fixes.append(f"multiply REF_{keys.FORCES} by {best.force_eV_A:.7g}")
     raise InputError(f"{shown}, so {' and '.join(looks)}; {' and '.join(fixes)}")
+
+
+def _check_gradient(frames: "Frames", source: Path | str) -> None:
+    """Finite differences between neighbouring frames: what is left once factors of three are told."""
+    found = gradient_slope(frames)
+    if found is None or found.n_data < GRADIENT_DATA or found.explained < GRADIENT_EXPLAINED:
+        return
+    if GRADIENT[0] < found.value < GRADIENT[1]:
+        return
+    bohr = abs(_distance(found.value * BOHR_A)) < math.log(1.2)
+    fix = (
+        f"forces look like eV/bohr, multiply them by {1 / BOHR_A:.7g}"
+        if bohr
+        else "take both from one method"
+    )
+    raise InputError(
+        f"{source}: between neighbouring frames REF_{keys.ENERGY} changes {found.value:.3g} times as much as "
+        f"REF_{keys.FORCES} say, so these are not −∂E/∂r; {fix}"
+    )
 
 
 def _distance(ratio: float) -> float:

@@ -103,18 +103,18 @@ def work_slope(frames: "Frames") -> Slope | None:
         used = min(len(index), MAX_FORCE_FIELD_FRAMES)
         equations = used * (3 * n - 6 if n > 2 else 1)
         if n > 1 and equations >= MIN_EQUATIONS * coefficients and (best is None or used > best[0]):
-            best = used, index[_spread(len(index), used)], n
+            best = used, index[spread(len(index), used)], n
     if best is None:
         return None
     _, index, n = best
     positions, forces = frames.positions[index, :n], frames.labels[keys.FORCES][index, :n]
-    predicted = _energies_from_forces(positions, forces)
+    predicted, _ = fitted_pairs(positions, forces)
     energy = frames.labels[keys.ENERGY][index]
-    return _l1_slope(predicted - np.median(predicted), energy - np.median(energy))
+    return l1_slope(predicted - np.median(predicted), energy - np.median(energy))
 
 
-def _energies_from_forces(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
-    """Energies (n,) up to a constant, of the pair potential that fits the forces (n, n_atoms, 3) best."""
+def fitted_pairs(positions: np.ndarray, forces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Energies (n,) up to a constant and forces (n, n_atoms, 3) of the pair potential that fits best."""
     n, n_atoms, _ = positions.shape
     i, j = np.triu_indices(n_atoms, 1)
     closest = np.argsort(_distances(positions)[:, i, j].min(axis=0))[:MAX_PAIRS]
@@ -132,9 +132,10 @@ def _energies_from_forces(positions: np.ndarray, forces: np.ndarray) -> np.ndarr
     scale = np.sqrt((matrix**2).mean(axis=0)) + 1e-12
     matrix = matrix / scale
     normal = matrix.T @ matrix + 1e-4 * len(matrix) * np.eye(matrix.shape[1])
-    coefficients = np.linalg.solve(normal, matrix.T @ forces.ravel()) / scale
+    coefficients = np.linalg.solve(normal, matrix.T @ forces.ravel())
     powers = np.stack([stretch ** (k + 1) for k in range(POWERS)], axis=1)  # (n, powers, n_pairs)
-    return powers.reshape(n, -1) @ coefficients
+    energies = powers.reshape(n, -1) @ (coefficients / scale)
+    return energies, (matrix @ coefficients).reshape(forces.shape)
 
 
 def stiffness_ratio(frames: "Frames") -> Slope | None:
@@ -215,7 +216,7 @@ def polarizability_ratio(frames: "Frames") -> tuple[float, float] | None:
     return float(np.median(mean / free)), float(np.median(mean / (free + ANION_A03 * BOHR3_A3 * odd)))
 
 
-def _l1_slope(x: np.ndarray, y: np.ndarray) -> Slope | None:
+def l1_slope(x: np.ndarray, y: np.ndarray) -> Slope | None:
     """The s that minimises Σ|y − s x|: a weighted median of y/x, deaf to outliers."""
     x, y = x[x != 0], y[x != 0]
     if len(x) == 0 or not y.any():
@@ -240,6 +241,6 @@ def _radii(numbers: np.ndarray) -> np.ndarray:
     return radii[..., :, None] + radii[..., None, :]
 
 
-def _spread(n: int, wanted: int) -> np.ndarray:
+def spread(n: int, wanted: int) -> np.ndarray:
     """`wanted` indices evenly over 0..n−1."""
     return np.linspace(0, n - 1, wanted).round().astype(int)

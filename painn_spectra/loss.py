@@ -26,10 +26,11 @@ Model = Callable[[Tensor, Tensor, tuple[str, ...]], dict[str, Tensor]]  # as Pot
 def to_batch(frames: Frames, device: str) -> Batch:
     """All frames as tensors: float32, but energies float64 (−4215 eV in float32 is ±0.2 meV)."""
     batch = {
-        name: torch.as_tensor(value, device=device, dtype=torch.float32)
+        name: torch.as_tensor(
+            value, device=device, dtype=torch.float64 if name == keys.ENERGY else torch.float32
+        )
         for name, value in {**frames.labels, keys.POSITIONS: frames.positions}.items()
     }
-    batch[keys.ENERGY] = torch.as_tensor(frames.labels[keys.ENERGY], device=device)
     batch[keys.NUMBERS] = torch.as_tensor(frames.numbers, device=device)
     return batch
 
@@ -44,12 +45,16 @@ class Loss:
     weights: dict[str, float]
     spreads: dict[str, float]
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Properties that are learnt."""
+        return tuple(name for name in keys.PROPERTIES if self.weights[name] > 0)
+
     def __call__(self, potential: Model, batch: Batch) -> Tensor:
-        wanted = tuple(name for name in keys.PROPERTIES if self.weights[name] > 0)
-        predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], wanted)
+        predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], self.wanted)
         n_real = (batch[keys.NUMBERS] > 0).sum()
         loss = torch.zeros((), device=n_real.device)
-        for name in wanted:
+        for name in self.wanted:
             squared = ((predicted[name] - batch[name]) / self.spreads[name]).square()
             mean = squared.sum() / (3 * n_real) if name == keys.FORCES else squared.mean()
             loss = loss + self.weights[name] * mean.float()
@@ -94,12 +99,12 @@ def compiled(plain: LossOf, potential: Potential, example: Batch) -> LossOf:
 def validation_errors(potential: nn.Module, data: Batch, index: np.ndarray, loss: Loss) -> dict[str, float]:
     """Loss and component-wise MAE, in the units that the names end in. Leaves the potential in eval mode."""
     potential.eval()
-    sums, total = dict.fromkeys(keys.PROPERTIES, 0.0), 0.0
+    sums, total = dict.fromkeys(loss.wanted, 0.0), 0.0
     for first in range(0, len(index), VALIDATION_BATCH):
         batch = {name: value[index[first : first + VALIDATION_BATCH]] for name, value in data.items()}
         share = len(batch[keys.NUMBERS]) / len(index)
-        predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS])
-        for name in keys.PROPERTIES:
+        predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], loss.wanted)
+        for name in loss.wanted:
             error = predicted[name] - batch[name]
             if name == keys.FORCES:
                 error = error[batch[keys.NUMBERS] > 0]

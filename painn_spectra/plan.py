@@ -14,6 +14,7 @@ from pydantic import Field
 from painn_spectra.config import (
     Config,
     Count,
+    DatasetSettings,
     DynamicsSettings,
     Experiment,
     Isotopes,
@@ -22,6 +23,7 @@ from painn_spectra.config import (
     Molecule,
     Positive,
     PretrainSettings,
+    Qm9Settings,
     SamplingSettings,
     Settings,
     TrainSettings,
@@ -38,10 +40,12 @@ STAGE_VERSION = {
     "label": 1,
     "rounds": 1,
     "gather": 1,
+    "gather-published": 1,
     "label-pretraining": 1,
     "pretrain": 2,
-    "train": 2,
-    "evaluate": 1,
+    "train": 3,
+    "evaluate": 2,
+    "calibrate": 1,
     "md": 4,
     "harmonic-reference": 1,
     "harmonic-model": 2,
@@ -49,6 +53,8 @@ STAGE_VERSION = {
     "spectra": 4,
     "compare": 4,
     "report": 3,
+    "accuracy": 1,
+    "qm9": 1,
 }
 
 # replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
@@ -101,6 +107,12 @@ class PretrainLabelsStage(Settings):
     multiplicity: Count = 1
 
 
+class GatherStage(DatasetSettings):
+    """Settings of `painn-spectra gather`: the split, and the labels that every frame must have."""
+
+    properties: Annotated[tuple[Property, ...], Field(min_length=1)] = get_args(Property)
+
+
 class TrainStage(Settings):
     """Settings of `painn-spectra pretrain` and `painn-spectra train`: one ensemble member."""
 
@@ -108,6 +120,14 @@ class TrainStage(Settings):
     model: ModelSettings = ModelSettings()
     member: int = Field(0, ge=0)
     charge: int = 0
+
+
+class Qm9Stage(Settings):
+    """Settings of `painn-spectra qm9`: one property."""
+
+    qm9: Qm9Settings
+    train: TrainSettings = TrainSettings()
+    model: ModelSettings = ModelSettings()
 
 
 class DynamicsStage(Settings):
@@ -162,13 +182,23 @@ def labels_file(molecule: Molecule) -> str:
 
 def computes_labels(molecule: Molecule) -> bool:
     """Whether an entry's first labels are computed: none ship and none are named."""
-    return molecule.labels is None and not Path(labels_file(molecule)).is_file()
+    return molecule.labels is None and not molecule.published and not Path(labels_file(molecule)).is_file()
 
 
 def rounds(config: Config, name: str) -> int:
     """Batches from the model's own dynamics that follow the first labels of the entry `name`."""
     molecule = entry(config, name)
     return config.sampling.rounds if molecule.grow or computes_labels(molecule) else 0
+
+
+def start_from(config: Config, name: str, member: int) -> str | None:
+    """The model file that training of the entry `name` goes on from, None for random weights.
+
+    It is the setting's file, or the model that pre-training makes.
+    """
+    if config.train.start_from:
+        return config.train.start_from.format(molecule=name, member=member)
+    return f"results/{name}/pretraining/{member}/model.pt" if config.train.pretrain.n_frames else None
 
 
 def chunks(config: Config, round_number: int) -> list[str]:
@@ -194,8 +224,16 @@ def shipped_harmonic(config: Config, name: str) -> str | None:
 def check_plan(config: Config) -> list[str]:
     """Raise InputError for sources, files, charges, isotopes or a cutoff that cannot be; return warnings."""
     warnings = []
+    for key in ("data", "excluded", "atomref") if config.qm9 else ():
+        path = getattr(config.qm9, key)
+        if path and not Path(path).exists():
+            raise InputError(f"qm9.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
+        _check_start(config, molecule.name)
+        if molecule.published:
+            _check_published(config, molecule)
+            continue
         data = entry(config, data_source(config, molecule.name))
         labels = labels_file(data)
         if not Path(labels).is_file() and (data.labels or not data.structure):
@@ -235,6 +273,8 @@ def stage_settings(
     chunk: int = 0,
 ) -> str:
     """JSON for `--settings` of `stage` on the entry `name`: what the stage uses, defaults spelled out."""
+    if stage == "qm9":
+        return json.dumps(_qm9(config), sort_keys=True)
     molecule = entry(config, name)
     train, model = config.train, config.model.model_dump()
     used: dict[str, Any]
@@ -261,7 +301,10 @@ def stage_settings(
                 "round_number": round_number,
             }
         case "gather":
-            used = config.dataset.model_dump()
+            learnt = [name for name, weight in train.loss if weight > 0]
+            used = config.dataset.model_dump() | {"properties": learnt}
+        case "gather-published":
+            used = molecule.published.model_dump() if molecule.published else {}
         case "label-pretraining":
             used = {
                 "pretrain": train.pretrain.model_dump(include={"n_frames", "temperature_K"}),
@@ -272,7 +315,7 @@ def stage_settings(
             values = train.model_dump(exclude={**dict.fromkeys(_MAIN_TRAINING, True), "pretrain": _LABELLING})
             used = {"train": values, "model": model, "member": member, "charge": molecule.charge}
         case "train":
-            values = train.model_dump(exclude={"members", "pretrain"})
+            values = train.model_dump(exclude={"members", "pretrain", "start_from"})
             used = {"train": values, "model": model, "member": member, "charge": molecule.charge}
         case "md":
             used = {
@@ -299,11 +342,20 @@ def stage_settings(
         case "report":
             used = config.model_dump(exclude={"molecules"})
             used["molecule"] = molecule.model_dump(exclude_none=True)
-            learnt = entry(config, data_source(config, name)).method  # whoever computed the labels
-            used["molecule"]["method"] = learnt.model_dump(exclude_none=True)
+            method = entry(config, data_source(config, name)).method  # whoever computed the labels
+            used["molecule"]["method"] = method.model_dump(exclude_none=True)
         case _:
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
+
+
+def _qm9(config: Config) -> dict[str, Any]:
+    """What a model of QM9 is made by; another target makes no other model of the first."""
+    if config.qm9 is None:
+        return {}
+    training = config.train.model_dump(exclude={"members", "pretrain", "start_from", "loss"})
+    used = {"qm9": config.qm9.model_dump(exclude={"targets"}), "train": training}
+    return used | {"model": config.model.model_dump()}
 
 
 _FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
@@ -315,7 +367,45 @@ _MODEL_BATCH = {
 _LABELLING = {"n_frames", "temperature_K"}
 _MAIN_TRAINING = (
     "members", "epochs", "learning_rate", "schedule", "plateau_patience_epochs", "early_stopping_epochs",
+    "start_from",
 )  # fmt: skip
+
+
+def _check_start(config: Config, name: str) -> None:
+    """The model to go on from is there, and its name has no other placeholders."""
+    given = config.train.start_from
+    if given is None or model_source(config, name) != name:
+        return
+    for member in range(config.train.members):
+        try:
+            path = given.format(molecule=name, member=member)
+        except (KeyError, IndexError, ValueError):
+            raise InputError(
+                f"train.start_from = {given}: only {{molecule}} and {{member}} are filled in; use no others"
+            ) from None
+        if not Path(path).is_file():
+            raise InputError(
+                f"train.start_from = {given}: no such file {path}; give a model.pt, or remove the line to "
+                "train from random or pre-trained weights"
+            )
+
+
+def _check_published(config: Config, molecule: Molecule) -> None:
+    """A published set has energies and forces only, and its files are where they should be."""
+    given = molecule.published
+    assert given
+    where = f"molecules.{molecule.name}.published"
+    for key, path in given.sources.items():
+        if is_address(path):
+            check_address(path)
+        elif not Path(path).is_file():
+            raise InputError(f"{where}.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
+    for name in ("dipole", "polarizability"):
+        if getattr(config.train.loss, name):
+            raise InputError(
+                f"train.loss.{name} = {getattr(config.train.loss, name):g}: {where} has energies and forces "
+                f"only; set train.loss.{name}: 0"
+            )
 
 
 def _check_inherited_state(config: Config, molecule: Molecule) -> None:

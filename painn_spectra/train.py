@@ -11,14 +11,16 @@ from ase.data import atomic_masses
 from painn_spectra.config import ModelSettings, TrainSettings
 from painn_spectra.dataset import Frames, read_frames, read_split
 from painn_spectra.errors import InputError
+from painn_spectra.evaluate import predict
 from painn_spectra.files import atomic_path, content_hash, output_lock, write_text
 from painn_spectra.fitting import Task, Trainer, fit
 from painn_spectra.loss import Loss, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
 from painn_spectra.model.device import pick_device
-from painn_spectra.model.normalise import label_spreads, set_offsets
+from painn_spectra.model.normalise import carry_over, label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
 from painn_spectra.plan import STAGE_VERSION
+from painn_spectra.trained_range import trained_range
 
 
 def pretrain_model(
@@ -31,7 +33,7 @@ def pretrain_model(
     charge: int = 0,
 ) -> None:
     """Stage: learn the cheap labels; the last 5 % of the frames validate."""
-    frames = read_frames(labels)
+    frames = read_frames(labels, wanted(settings))
     cut = len(frames) - max(1, len(frames) // 20)
     split = {"train": np.arange(cut), "validation": np.arange(cut, len(frames))}
     own = {"epochs": settings.pretrain.epochs, "learning_rate": settings.pretrain.learning_rate}
@@ -52,7 +54,7 @@ def train_model(
     charge: int = 0,
 ) -> None:
     """Stage: train one ensemble member on the data set, from scratch or from another model's weights."""
-    frames, parts = read_frames(dataset), read_split(split, dataset)
+    frames, parts = read_frames(dataset, wanted(settings)), read_split(split, dataset)
     inputs = content_hash(dataset) + content_hash(split)
     if start_from is None:
         potential = new_potential(model_settings, charge, settings.seed + member)
@@ -62,6 +64,11 @@ def train_model(
         inputs += content_hash(start_from)
     indices = {name: np.array(index) for name, index in parts.items()}
     run(potential, frames, indices, settings, member, model, metrics, inputs, "training")
+
+
+def wanted(settings: TrainSettings) -> tuple[str, ...]:
+    """Properties that are learnt: those whose loss has a weight."""
+    return tuple(name for name, weight in settings.loss if weight > 0)
 
 
 def take_over(dataset: Path, model: Path, metrics: Path, earlier_dataset: Path, earlier_model: Path) -> bool:
@@ -96,8 +103,12 @@ def run(
     check_cutoff(frames, potential.architecture["cutoff_A"])
     device = pick_device(settings.device)
     known = frames.take(split["train"])
-    set_offsets(potential, known.numbers, known.labels)
-    loss = Loss(settings.loss.model_dump(), label_spreads(potential, known.numbers, known.labels))
+    if potential.metadata:  # trained before
+        predicted = predict(potential, known)
+        carry_over(potential, known.numbers, known.labels, predicted)
+    else:
+        set_offsets(potential, known.numbers, known.labels)
+    loss = Loss(settings.loss.model_dump(), label_spreads(known.numbers, known.labels))
     potential.to(device=device, dtype=torch.float32)
     trainer = Trainer(potential, settings)
     data = to_batch(frames, device)
@@ -112,6 +123,9 @@ def run(
         write_text(metrics, trainer.metrics)
         metadata = {
             "elements": known.elements,
+            "properties": wanted(settings),
+            "level_of_theory": known.level,
+            "range": trained_range(known),
             "n_train": len(known),
             "settings": settings.model_dump(),
             "member": member,

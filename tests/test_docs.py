@@ -194,6 +194,8 @@ def test_workflow_commands_find_their_jobs(command):
         capture_output=True,
         text=True,
     )
+    if "no such file; docs/accuracy.md tells where to get it" in done.stdout + done.stderr:
+        pytest.skip("the published data set that it names is not here")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

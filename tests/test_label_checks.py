@@ -206,3 +206,12 @@ def test_a_factor_that_is_no_unit_only_warns(ethanol, capsys):
     check_units(scaled(ethanol, {E: 6.0}), "a.extxyz")
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "warning: a.extxyz: energies change" in out
+
+
+@pytest.mark.parametrize("n", [1000, 100])
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1 / BOHR, ["REF_forces say, so these are not −∂E/∂r", "eV/bohr", "by 1.8897"]), (1.8, ["one method"])],
+)
+def test_forces_off_by_less_than_two_are_told_by_finite_differences(ethanol, factor, words, n):
+    refuse(scaled(drawn(ethanol, n), {F: factor}), words)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,9 @@ def test_stages_read_back_what_they_are_told():
     )
     told = {stage: plan.stage_settings(config, stage, "a", 4, "classical") for stage in plan.STAGE_VERSION
             if stage not in TOLD_NOTHING}  # fmt: skip
-    assert parse_settings(DatasetSettings, told["gather"]) == config.dataset
+    gather = parse_settings(plan.GatherStage, told["gather"])
+    assert DatasetSettings(**gather.model_dump(exclude={"properties"})) == config.dataset
+    assert gather.properties == ("energy", "forces", "dipole", "polarizability")
     assert parse_settings(SpectraSettings, told["spectra"]) == config.spectra
     conformers = parse_settings(plan.ConformersStage, told["conformers"])
     assert (conformers.structure, conformers.charge, conformers.multiplicity) == ("CCO", 1, 2)
@@ -112,13 +115,14 @@ def test_stages_read_back_what_they_are_told():
 
 
 TRAINING = {"pretrain", "train"}
+PUBLISHED = {"system": "water", "labels": "md17", "train": "a.npz", "test": "b.npz"}
 HARMONIC = {"harmonic-reference", "harmonic-model"}
 LEVEL = {"label", "harmonic-reference", "torsions"}
 
 # Setting -> (another value, what of the entry's plan it changes). `data` and `model` are where the entry
 # takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
 EDITS: dict[str, tuple[Any, set[str]]] = {
-    "quality": ("paper", {"label-pretraining", "pretrain", "train", "md"}),
+    "quality": ("paper", {"label-pretraining", "pretrain", "start", "train", "md"}),
     "sampling.n_embeddings": (20, {"conformers"}),
     "sampling.n_frames": (300, {"sample", "chunks"}),
     "sampling.temperature_K": (400.0, {"sample"}),
@@ -152,6 +156,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "train.checkpoint_interval_s": (10.0, TRAINING),
     "train.seed": (1, TRAINING),
     "train.device": ("cpu", TRAINING),
+    "train.start_from": ("models/{molecule}-{member}.pt", {"start"}),
     "train.loss.energy": (0.5, TRAINING),
     "train.loss.forces": (0.5, TRAINING),
     "train.loss.dipole": (0.5, TRAINING),
@@ -180,6 +185,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "spectra.laser_nm": (785.0, {"spectra"}),
     "spectra.min_wavenumber_cm": (200.0, {"spectra"}),
     "spectra.max_wavenumber_cm": (3900.0, {"spectra"}),
+    "qm9": ({"data": "qm9.npz"}, {"qm9"}),
     "molecules.name": ("c", {"data", "model", "md"}),
     "molecules.structure": ("CCO", {"conformers"}),
     "molecules.charge": (1, {"conformers", *LEVEL, "label-pretraining", *TRAINING}),
@@ -198,12 +204,13 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.labels": ("mine.extxyz", {"data", "number of rounds"}),
     "molecules.labels_from": ("other", {"data"}),
     "molecules.model_from": ("other", {"data", "model"}),
+    "molecules.published": (PUBLISHED, {"gather-published", "number of rounds"}),
     "molecules.experiment.bands": ("mine.csv", {"compare"}),
     "molecules.experiment.ir": ("mine.jdx", {"compare"}),
     "molecules.experiment.raman": ("mine.jdx", {"compare"}),
     "molecules.experiment.fit_scale": (True, {"compare"}),
 }
-TOLD_NOTHING = {"evaluate", "rounds"}
+TOLD_NOTHING = {"evaluate", "rounds", "calibrate", "accuracy"}
 ONE_VALUE = {"dynamics"}  # settings that have no other value yet
 
 
@@ -234,6 +241,7 @@ def planned(path: str, value: Any) -> dict[str, Any]:
     }
     told["data"] = plan.labels_file(plan.entry(config, plan.data_source(config, name)))
     told["model"] = plan.model_source(config, name)
+    told["start"] = plan.start_from(config, "a", 0)
     told["members"] = config.train.members
     told["number of rounds"] = plan.rounds(config, name)
     told["members of a round"] = config.sampling.members
@@ -250,3 +258,30 @@ def test_an_edit_reaches_its_own_stages_only(path):
     value, expected = EDITS[path]
     before, after = planned("", None), planned(path, value)
     assert {name for name in before if before[name] != after[name]} == expected | {"report"}  # shows them all
+
+
+def test_a_model_to_go_on_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.extxyz").touch()
+    one = {"name": "a", "labels": "mine.extxyz"}
+    pretrained = config_of(one)
+    assert plan.start_from(pretrained, "a", 1) == "results/a/pretraining/1/model.pt"
+    assert plan.start_from(config_of(one, train={"pretrain": {"n_frames": 0}}), "a", 1) is None
+    given = config_of(one, train={"start_from": "{molecule}-{member}.pt"})
+    assert plan.start_from(given, "a", 1) == "a-1.pt"
+    with pytest.raises(InputError, match=r"train.start_from = .*: no such file a-0.pt"):
+        plan.check_plan(given)
+    Path("a-0.pt").touch()
+    assert plan.check_plan(given) == []
+    with pytest.raises(InputError, match=r"only \{molecule\} and \{member\}"):
+        plan.check_plan(config_of(one, train={"start_from": "{name}.pt"}))
+
+
+def test_labels_that_are_not_learnt_need_not_be_there():
+    told = plan.stage_settings(config_of({"name": "a"}, train={"loss": {"dipole": 0}}), "gather", "a")
+    assert parse_settings(plan.GatherStage, told).properties == ("energy", "forces", "polarizability")
+
+
+def test_files_of_qm9_are_named_when_absent():
+    with pytest.raises(InputError, match=r"qm9.data = absent: no such file"):
+        plan.check_plan(load_config({"molecules": [], "qm9": {"data": "absent"}}))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from painn_spectra.model.checkpoint import load_model, save_model
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
+DATA = Path(__file__).parent / "data"
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
 QUICK = TrainSettings(epochs=60, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
 
@@ -128,7 +130,7 @@ def batch_loss(water):
     frames = read_frames(water / "dataset.extxyz").take(range(4))
     potential = new_potential(SMALL, 0, 0)
     set_offsets(potential, frames.numbers, frames.labels)
-    loss = Loss(QUICK.loss.model_dump(), label_spreads(potential, frames.numbers, frames.labels))
+    loss = Loss(QUICK.loss.model_dump(), label_spreads(frames.numbers, frames.labels))
     return potential.double().train(), loss, {k: v.double() if v.is_floating_point() else v
                                               for k, v in to_batch(frames, "cpu").items()}  # fmt: skip
 
@@ -298,3 +300,13 @@ def test_model_file_round_trip(water, tmp_path):
     torch.save({"header": json.dumps(header), "state": content["state"]}, tmp_path / "new.pt")
     with pytest.raises(InputError, match="model format 99"):
         load_model(tmp_path / "new.pt")
+
+
+def test_an_old_model_file_predicts_what_it_did():
+    """Format 1, with the numbers that the program of its time gave: kept for ever."""
+    potential = load_model(DATA / "model_v1.pt", dtype=torch.float64)
+    told = json.loads((DATA / "model_v1.json").read_text(encoding="utf-8"))
+    z, r = torch.tensor([told["numbers"]]), torch.tensor([told["positions"]], dtype=torch.float64)
+    for name, value in potential(z, r).items():
+        assert value[0].numpy() == pytest.approx(np.array(told[name]), rel=1e-9, abs=1e-9), name
+    assert potential.metadata["elements"] == [1, 6, 8]

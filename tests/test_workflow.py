@@ -36,7 +36,7 @@ case $stage in
         touch "$(dirname "$1")/$name"; done ;;
     compare) figures "$2/ir" "$2/raman" ;;
     harmonic-model) touch "$(dirname "$3")/model.npz" ;;
-    evaluate-split) figures "$4/parity" ;;
+    evaluate-split) touch "$(dirname "$3")/outliers.csv"; figures "$4/parity" "$4/training" ;;
 esac
 for path; do
     case $path in *.*) [ -e "$path" ] || echo "$stage" > "$path" ;; esac
@@ -295,6 +295,21 @@ def test_more_cores_help(edited):
     threads = dict(re.findall(r"^rule (\w+):\n(?: {4}.*\n)*? {4}threads: (\d+)", text, flags=re.MULTILINE))
     expected = {"label_pretraining": 8, "pretrain_member": 2, "train_member": 2, "run_dynamics": 6}
     assert threads == {rule: str(n) for rule, n in expected.items()}
+
+
+def test_a_published_set_is_trained_and_measured_only(edited):
+    """No dynamics follows; QM9 adds a job per target."""
+    for name in ("train.npz", "test.npz"):
+        (edited.folder / name).write_text(name, encoding="utf-8")
+    published = {"system": "water", "labels": "md17", "train": "train.npz", "test": "test.npz"}
+    loss = {"dipole": 0, "polarizability": 0}
+    config = {"train": {"loss": loss, "pretrain": {"n_frames": 0}}}
+    config |= {"molecules": [{"name": "p", "published": published}]}
+    edited.configure(config)
+    told = {"gather_published p", "train_member p", "evaluate_model p", "compare_with_published"}
+    assert edited.jobs() == told
+    edited.configure(config | {"molecules": [], "qm9": {"data": "train.npz", "targets": ["mu", "U0"]}})
+    assert edited.jobs() == {"train_qm9", "compare_with_published"}
 
 
 def test_the_benchmark_measures_each_trained_model_once_and_only_when_asked(finished):

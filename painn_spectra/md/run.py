@@ -19,6 +19,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
+from painn_spectra.md.excursions import excursions
 from painn_spectra.md.limits import check_fastest_vibration
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
@@ -27,7 +28,7 @@ from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
 from painn_spectra.md.workers import Load, run_blocks, single_thread
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
 from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
@@ -95,6 +96,7 @@ def run_dynamics(
             for path in filter(None, (first_member, model)):
                 potential = load(path, device).double().eval()  # Hessians by differences need float64
                 check_elements(potential, numbers)
+                check_learnt(potential, keys.PROPERTIES, path)
                 with single_thread():
                     found = find_starts(
                         potential, numbers, masses, frames, temperature_K, settings.n_replicas,
@@ -158,7 +160,8 @@ def run_dynamics(
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,
         }
-        write_json(report, result)
+        metadata = getattr(load(model, "cpu"), "metadata", {})
+        write_json(report, result | excursions(trajectory, metadata))
 
 
 def split_into_blocks(

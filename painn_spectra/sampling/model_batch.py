@@ -11,7 +11,6 @@ import torch
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
-from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import SamplingSettings
 from painn_spectra.dataset import labelled_geometries, read_frames, read_split
@@ -23,7 +22,7 @@ from painn_spectra.md.minima import predict
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import State, centred, thermal_velocities
 from painn_spectra.md.workers import Load, single_thread
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import learnt, load_model
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
 from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
@@ -113,9 +112,8 @@ def sample_model(
         spreads: dict[str, Array] = {}
 
         def most_telling(n: int, positions: Array, prints: Array) -> list[int]:
-            predictions = [
-                predict(load(path, "cpu").eval(), numbers, positions, keys.PROPERTIES) for path in members
-            ]
+            loaded = [load(path, "cpu").eval() for path in members]
+            predictions = [predict(one, numbers, positions, learnt(loaded[0])) for one in loaded]
             spreads.update(disagreements(predictions))
             return pick(n, prints, fingerprints(numbers, frames), spreads)
 
@@ -134,7 +132,7 @@ def held_out_errors(members: Sequence[Path], dataset: Path, split: Path | None) 
     """Mean absolute errors of the ensemble's mean on the test frames, in shown units."""
     if split is None:
         return {}
-    frames = read_frames(dataset)
+    frames = read_frames(dataset, learnt(load_model(members[0])))
     test = frames.take(read_split(split, dataset)["test"])
     predicted = mean_over([evaluate_frames(load_model(path), test, path) for path in members])
     return {row["property"]: row["mae"] for row in error_rows(predicted, test, test)}

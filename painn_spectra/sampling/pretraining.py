@@ -40,7 +40,7 @@ def label_pretraining(
         raise InputError(
             "train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0"
         )
-    frames = read_frames(dataset)
+    frames = read_frames(dataset, required=())
     train = frames.take(read_split(split, dataset)["train"])
     n_bursts = -(-settings.n_frames // FRAMES_PER_BURST)
     starts = np.resize(np.random.default_rng(0).permutation(len(train)), n_bursts)  # more frames extend

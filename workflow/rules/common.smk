@@ -25,6 +25,7 @@ from painn_spectra.plan import (
     model_source,
     rounds,
     shipped_harmonic,
+    start_from,
     stage_settings,
 )
 
@@ -42,7 +43,9 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)
 
-MOLECULES = [molecule.name for molecule in SETTINGS.molecules]
+MOLECULES = [molecule.name for molecule in SETTINGS.molecules if not molecule.published]
+PUBLISHED = [molecule.name for molecule in SETTINGS.molecules if molecule.published] # trained and measured only
+QM9_TARGETS = SETTINGS.qm9.targets if SETTINGS.qm9 else []
 DYNAMICS = SETTINGS.dynamics
 MEMBERS = list(range(SETTINGS.train.members))
 

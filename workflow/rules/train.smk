@@ -20,13 +20,17 @@ rule pretrain_member:
         "painn-spectra pretrain --settings {params.settings:q} {input} {output} > {log} 2>&1"
 
 
+def start_model(wildcards):
+    """What training goes on from: a model made before, the pre-trained one, or nothing."""
+    path = start_from(SETTINGS, wildcards.molecule, int(wildcards.member))
+    return (ancient(path) if SETTINGS.train.start_from else path) if path else []
+
+
 rule train_member:
     input:
         dataset=dataset,
         split=split,
-        pretrained=lambda wildcards: (
-            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
-        ),
+        start=start_model,
     output:
         model="results/{molecule}/model/{member}/model.pt",
         metrics="results/{molecule}/model/{member}/metrics.jsonl",
@@ -37,7 +41,8 @@ rule train_member:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
+        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
         same="",
     threads: 2
     resources:
@@ -62,9 +67,7 @@ use rule train_member as train_round with:
         dataset=in_round("dataset.extxyz"),
         split=in_round("split.json"),
         before=model_before,
-        pretrained=lambda wildcards: (
-            "results/{molecule}/pretraining/{member}/model.pt" if SETTINGS.train.pretrain.n_frames else []
-        ),
+        start=start_model,
     output:
         model=in_round("model/{member}/model.pt"),
         metrics=in_round("model/{member}/metrics.jsonl"),
@@ -75,17 +78,20 @@ use rule train_member as train_round with:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.pretrained}" if input.pretrained else "",
+        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
+        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
         same=lambda wildcards, input: f"--same-as {' '.join(input.before)}" if input.before else "",
 
 
 rule evaluate_model:
     input:
         models=lambda wildcards: models(wildcards.molecule),
+        metrics=lambda wildcards: [path.replace("model.pt", "metrics.jsonl") for path in models(wildcards.molecule)],
         dataset=dataset,
         split=split,
     output:
         errors="results/{molecule}/evaluation/errors.csv",
+        outliers="results/{molecule}/evaluation/outliers.csv",
         members=expand("results/{{molecule}}/evaluation/{member}.csv", member=MEMBERS),
         svg=report(
             "results/{molecule}/figures/parity.svg",
@@ -93,7 +99,13 @@ rule evaluate_model:
             category="{molecule}",
             labels={"figure": "test errors"},
         ),
-        twins=twins("results/{molecule}/figures/parity"),
+        curves=report(
+            "results/{molecule}/figures/training.svg",
+            caption="../report/training.rst",
+            category="{molecule}",
+            labels={"figure": "training"},
+        ),
+        twins=twins("results/{molecule}/figures/parity", "results/{molecule}/figures/training"),
     log:
         "results/{molecule}/logs/evaluate_model.log",
     benchmark:
@@ -106,7 +118,25 @@ rule evaluate_model:
         runtime=30,
     shell:
         "painn-spectra evaluate-split {input.dataset} {input.split} {output.errors} {params.figures}"
-        " --models {input.models} --members {output.members} > {log} 2>&1"
+        " --models {input.models} --members {output.members} --metrics {input.metrics} > {log} 2>&1"
+
+
+rule calibrate_ensemble:
+    input:
+        models=lambda wildcards: models(wildcards.molecule),
+        dataset=dataset,
+        split=split,
+    output:
+        "results/{molecule}/evaluation/calibration.json",
+    log:
+        "results/{molecule}/logs/calibrate_ensemble.log",
+    params:
+        version=STAGE_VERSION["calibrate"],
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "painn-spectra calibrate {input.dataset} {input.split} {output} --models {input.models} > {log} 2>&1"
 
 
 # What each round of labelling has brought: asked for by name (`snakemake rounds`), it costs seconds.

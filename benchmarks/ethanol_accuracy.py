@@ -1,0 +1,211 @@
+"""Ethanol's errors against the number of labels, with and without pre-training, over several splits.
+
+    python -m benchmarks.ethanol_accuracy run [--sizes 50 100 200 400 800] [--splits 0 1 2] [--without] &
+    python -m benchmarks.ethanol_accuracy table      prints the tables of docs/accuracy.md, draws the figure
+
+`run` trains what is missing, one model after another, in results/ethanol-accuracy/; killed, it goes on with
+the same command. Every size gets the same number of steps. The largest sizes are all that a split leaves.
+A split holds out whole trajectories, as the workflow does; labels are drawn at random from the others.
+GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from painn_spectra import keys
+from painn_spectra.config import QUALITY, ModelSettings, TrainSettings, load_config
+from painn_spectra.dataset import gather_labels, read_frames, read_split
+from painn_spectra.evaluate import error_rows, predict
+from painn_spectra.files import write_json
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.plotting import PARITY_COLOURS, save, style
+from painn_spectra.sampling.pretraining import label_pretraining
+from painn_spectra.train import pretrain_model, train_model
+from painn_spectra.units import BOHR3_A3, DEBYE_EA, KCAL_MOL_EV
+
+ROOT = Path(__file__).parents[1]
+LABELS = ROOT / "config/molecules/ethanol/labels.extxyz"
+FOLDER = ROOT / "results/ethanol-accuracy"
+STORED = ROOT / "benchmarks/ethanol_accuracy.json"
+FIGURES = ROOT / "docs/figures"
+SIZES, SPLITS = (50, 100, 200, 400, 800), (0, 1, 2)
+PAPER = {
+    keys.ENERGY: 0.027,
+    keys.FORCES: 0.150,
+    keys.DIPOLE: 0.003,
+    keys.POLARIZABILITY: 0.009,
+}  # 8000 labels
+PAPER_UNITS = {  # from eV, eV/Å, e·Å, Å³
+    keys.ENERGY: ("kcal/mol", 1 / KCAL_MOL_EV),
+    keys.FORCES: ("kcal/mol/Å", 1 / KCAL_MOL_EV),
+    keys.DIPOLE: ("D", 1 / DEBYE_EA),
+    keys.POLARIZABILITY: ("a0³", 1 / BOHR3_A3),
+}
+Run = dict[str, Any]
+
+
+def settings(
+    quality: str, epochs: int | None, pretraining_frames: int | None
+) -> tuple[TrainSettings, ModelSettings]:
+    """Those of a quality, shortened where asked."""
+    config = load_config({"quality": quality, "molecules": [{"name": "ethanol"}]})
+    train = config.train
+    if epochs:
+        cheap = {"epochs": max(1, epochs // 10), "n_frames": pretraining_frames or train.pretrain.n_frames}
+        pretrain = train.pretrain.model_copy(update=cheap)
+        train = train.model_copy(update={"epochs": epochs, "pretrain": pretrain})
+    return train, config.model
+
+
+def prepared(split_seed: int) -> tuple[Path, Path]:
+    """Data set and split of `split_seed`, made once."""
+    folder = FOLDER / f"split{split_seed}"
+    data, split = folder / "dataset.extxyz", folder / "split.json"
+    if not split.is_file():
+        config = load_config({"molecules": [{"name": "ethanol"}], "dataset": {"split_seed": split_seed}})
+        gather_labels([LABELS], data, split, config.dataset)
+    return data, split
+
+
+def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettings) -> Path:
+    """The model that has learnt GFN2-xTB around the split's training geometries, made once."""
+    folder = data.with_name("pretraining")
+    labels, made = folder / "labels.extxyz", folder / "model.pt"
+    if not made.is_file():
+        if not labels.is_file():
+            label_pretraining(data, split, labels, train.pretrain)
+        pretrain_model(labels, made, folder / "metrics.jsonl", train, model)
+    return made
+
+
+def train_one(size: int, split_seed: int, cheap: bool, train: TrainSettings, model: ModelSettings) -> None:
+    """One point of the curve, unless it is there."""
+    data, split = prepared(split_seed)
+    content = json.loads(split.read_text(encoding="utf-8"))
+    everything = content["train"]
+    size = min(size, len(everything))
+    folder = data.with_name(f"{size}-{'pretrained' if cheap else 'scratch'}")
+    if (folder / "errors.json").is_file():
+        return
+    chosen = np.random.default_rng(split_seed).permutation(everything)[:size]
+    part = folder / "split.json"
+    write_json(part, content | {"train": sorted(int(k) for k in chosen)})
+    longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / size)})
+    start = pretrained(data, split, train, model) if cheap else None
+    train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", longer, model, start_from=start)
+    frames, parts = read_frames(data), read_split(part, data)
+    test, known = frames.take(parts["test"]), frames.take(parts["train"])
+    potential = load_model(folder / "model.pt")
+    rows = error_rows(predict(potential, test), test, known)
+    errors = {row["property"]: row["mae"] / keys.SHOWN_UNITS[row["property"]][1] for row in rows}
+    told = {
+        "size": size,
+        "split": split_seed,
+        "pretrained": cheap,
+        "epochs": longer.epochs,
+        "n_test": len(test),
+    }
+    seconds = potential.metadata["seconds"]
+    write_json(
+        folder / "errors.json", told | {"mae": errors, "seconds": seconds, "n_features": model.n_features}
+    )
+
+
+def finished() -> list[Run]:
+    """Points made here, else those kept in the repository."""
+    found = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("split*/*/errors.json"))
+    ]
+    if found:
+        write_json(STORED, found)
+        return found
+    return json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
+
+
+def series(runs: list[Run]) -> Iterator[tuple[bool, int, list[Run]]]:
+    """Splits of equal size and start together, ascending."""
+    for cheap in (True, False):
+        sizes = sorted({run["size"] for run in runs if run["pretrained"] == cheap})
+        for size in sizes:
+            yield cheap, size, [run for run in runs if run["pretrained"] == cheap and run["size"] == size]
+
+
+def markdown(runs: list[Run]) -> str:
+    """Mean over splits, in the paper's units; the paper's own row last."""
+    units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
+    heads = ["labels", "pre-training", *units, "splits", "minutes each"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for cheap, size, of_size in series(runs):
+        cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
+        minutes = np.mean([run["seconds"] for run in of_size]) / 60
+        cells += [str(len(of_size)), f"{minutes:.0f}"]
+        lines.append("| " + " | ".join([str(size), "GFN2-xTB" if cheap else "none", *cells]) + " |")
+    paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
+    lines.append("| " + " | ".join(["8000", "none (paper, other test frames)", *paper, "1", "–"]) + " |")
+    return "\n".join(lines)
+
+
+def in_paper_units(runs: list[Run], name: str) -> list[float]:
+    return [run["mae"][name] * PAPER_UNITS[name][1] for run in runs]
+
+
+def draw(runs: list[Run]) -> None:
+    """Four panels, errors against labels on logarithmic axes, a point per split."""
+    with style():
+        figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
+        for axis, name in zip(axes, keys.PROPERTIES, strict=True):
+            for cheap, look in ((True, "-"), (False, ":")):
+                points = [
+                    (size, in_paper_units(of, name)) for made, size, of in series(runs) if made == cheap
+                ]
+                if not points:
+                    continue
+                label = "with pre-training" if cheap else "without"
+                sizes, means = [size for size, _ in points], [np.mean(values) for _, values in points]
+                axis.plot(sizes, means, look, color=PARITY_COLOURS[name], label=label)
+                for size, values in points:
+                    axis.plot([size] * len(values), values, ".", color=PARITY_COLOURS[name], markersize=3)
+            axis.axhline(PAPER[name], color="0.6", linewidth=0.8, zorder=1)
+            axis.set(
+                xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE ({PAPER_UNITS[name][0]})"
+            )
+            ticks = sorted({size for _, size, _ in series(runs)})
+            axis.set_xticks(ticks, [str(size) for size in ticks])
+            axis.minorticks_off()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+        save(figure, FIGURES / "learning_curve.svg", FIGURES / "learning_curve.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--splits", type=int, nargs="+", default=SPLITS)
+    parser.add_argument("--without", action="store_true", help="without pre-training too")
+    parser.add_argument("--quality", choices=sorted(QUALITY), default="standard")
+    parser.add_argument("--epochs", type=int, help="of all labels; fewer for a smoke test")
+    parser.add_argument("--pretraining-frames", type=int, help="with --epochs")
+    arguments = parser.parse_args()
+    if arguments.what == "run":
+        given = settings(arguments.quality, arguments.epochs, arguments.pretraining_frames)
+        for split_seed in arguments.splits:
+            for size in sorted(arguments.sizes, reverse=True):
+                for cheap in (True, False) if arguments.without else (True,):
+                    train_one(size, split_seed, cheap, *given)
+    runs = finished()
+    if not runs:
+        raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")
+    draw(runs)
+    print(markdown(runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The averaged weights of a training that has not ended, as a model file to go on from."""
+
+import json
+import pickle
+from pathlib import Path
+
+import torch
+
+from painn_spectra.config import TrainSettings
+from painn_spectra.errors import InputError
+from painn_spectra.fitting import Trainer
+from painn_spectra.model.checkpoint import save_model
+from painn_spectra.model.potential import Potential
+from painn_spectra.train import wanted
+
+
+def snapshot(state: Path, model: Path) -> None:
+    """Write `model` from the checkpoint `state`, `<model>.parts/state.pt` of a running or killed training.
+
+    Raises InputError when it is none. The training itself goes on from its checkpoint; this file serves
+    `train.start_from` elsewhere, at a tenth of the size.
+    """
+    try:
+        saved = torch.load(state, map_location="cpu", weights_only=True)
+        how, architecture, member, *_ = json.loads(saved["key"])
+        settings, potential = TrainSettings(**how), Potential(**architecture)
+        trainer = Trainer(potential, settings)
+        trainer.load_state_dict(saved["trainer"])
+        potential.load_state_dict(trainer.weights)
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{state}: no checkpoint of a training ({reason}); name MODEL.parts/state.pt"
+        ) from None
+    lines = trainer.metrics.splitlines()
+    metadata = {
+        "elements": torch.nonzero(potential.energy_offset_eV).ravel().tolist(),
+        "properties": wanted(settings),
+        "settings": how,
+        "member": member,
+        "seconds": round(trainer.seconds, 1),
+        "validation": json.loads(lines[-1]) if lines else None,
+        "snapshot_at_step": trainer.step,
+    }
+    save_model(model, potential, metadata)
+    print(f"{model}: weights of step {trainer.step}")

@@ -1,0 +1,163 @@
+"""MD17 and rMD17 by path: units, splits that do not overlap, labels that do not mix, the table."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+from painn_spectra import keys
+from painn_spectra.config import Published, load_config
+from painn_spectra.dataset import read_frames, read_split
+from painn_spectra.errors import InputError
+from painn_spectra.evaluate import evaluate_files
+from painn_spectra.files import write_json, write_text
+from painn_spectra.model.checkpoint import learnt, load_model
+from painn_spectra.plan import check_plan
+from painn_spectra.published.md17 import LEARNT, gather_published
+from painn_spectra.published.table import accuracy_table
+from painn_spectra.train import train_model
+
+KCAL = 1 / 23.060548  # eV, NIST
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Water labelled by GFN2-xTB in the form of rMD17's files; the original labels are a little stiffer."""
+    xtb = pytest.importorskip("painn_spectra.reference.xtb")
+    if not xtb.available():
+        pytest.skip("tblite has no wheel for this platform")
+    folder, rng, water = tmp_path_factory.mktemp("published"), np.random.default_rng(0), molecule("H2O")
+    coords = water.positions + rng.normal(scale=0.04, size=(60, 3, 3))
+    labels = [xtb.label(water.numbers, r, properties=LEARNT) for r in coords]
+    energies, forces = (np.array([one[name] for one in labels]) / KCAL for name in LEARNT)
+    arrays = {"coords": coords, "energies": energies, "forces": forces}
+    arrays |= {"old_energies": energies - 7.0, "old_forces": 1.02 * forces}
+    for name, part in (("train", slice(0, 40)), ("test", slice(40, 60)), ("all", slice(None))):
+        chosen = {key: value[part] for key, value in arrays.items()}
+        np.savez(folder / f"{name}.npz", nuclear_charges=water.numbers.astype(np.uint8), **chosen)
+    np.savetxt(folder / "index_train_01.csv", np.arange(40), fmt="%d")
+    np.savetxt(folder / "index_test_01.csv", np.arange(40, 60), fmt="%d")
+    return folder
+
+
+def settings(folder, labels="rmd17", **given):
+    sizes = {"n_train": 30, "n_validation": 6}
+    paths = {"train": str(folder / "train.npz"), "test": str(folder / "test.npz")}
+    return Published(**{"system": "water", "labels": labels, **sizes, **paths, **given})
+
+
+@pytest.mark.parametrize(("labels", "prefix", "word"), [("rmd17", "", "PBE/"), ("md17", "old_", "vdW-TS")])
+def test_labels_come_in_our_units_and_never_mix(files, tmp_path, labels, prefix, word):
+    gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, labels))
+    frames = read_frames(tmp_path / "d.extxyz", LEARNT)
+    parts = read_split(tmp_path / "s.json", tmp_path / "d.extxyz")
+    assert [len(parts[name]) for name in ("train", "validation", "test")] == [30, 6, 20]
+    assert word in frames.level
+    with np.load(files / "test.npz") as test:
+        chosen = frames.take(parts["test"])
+        assert chosen.positions == pytest.approx(test["coords"], abs=1e-7)
+        for name, key in ((keys.ENERGY, "energies"), (keys.FORCES, "forces")):
+            assert chosen.labels[name] == pytest.approx(test[prefix + key] * KCAL, rel=1e-6, abs=1e-7)
+
+
+def test_indices_of_the_archive_name_the_same_frames(files, tmp_path):
+    gather_published(tmp_path / "a.extxyz", tmp_path / "a.json", settings(files))
+    paths = {
+        key: str(files / name)
+        for key, name in (
+            ("train", "index_train_01.csv"),
+            ("test", "index_test_01.csv"),
+            ("frames", "all.npz"),
+        )
+    }
+    gather_published(tmp_path / "b.extxyz", tmp_path / "b.json", settings(files, **paths))
+    assert (tmp_path / "a.extxyz").read_text() == (tmp_path / "b.extxyz").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"n_train": 38}, "has 40 frames, n_train = 38 and n_validation = 6 need 44"),
+        ({"test": "train.npz"}, "shares 36 frames"),
+        ({"train": "index_train_01.csv"}, "published.frames"),
+        ({"train": "wrong.npz"}, "is no file of rMD17"),
+    ],
+)
+def test_what_cannot_be_is_named(files, tmp_path, given, words):
+    np.savez(files / "wrong.npz", R=np.zeros(3))
+    paths = {key: str(files / value) if key in ("train", "test") else value for key, value in given.items()}
+    with pytest.raises(InputError, match=words):
+        gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
+    assert not list(tmp_path.iterdir())
+
+
+def test_energies_in_another_unit_are_refused(files, tmp_path):
+    with np.load(files / "train.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["energies"] = arrays["energies"] * KCAL  # already eV
+    np.savez(files / "units.npz", **arrays)
+    with pytest.raises(InputError, match=r"units.npz: energies change"):
+        gather_published(
+            tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, train=str(files / "units.npz"))
+        )
+
+
+def test_the_settings_must_leave_out_what_the_set_has_not(files):
+    entry = {"name": "a", "published": settings(files).model_dump()}
+    with pytest.raises(InputError, match=r"train.loss.dipole = 0.1: .* energies and forces only"):
+        check_plan(load_config({"molecules": [entry]}))
+    none = {"train": {"loss": {"dipole": 0, "polarizability": 0}}}
+    assert check_plan(load_config({"molecules": [entry], **none})) == []
+    entry["published"]["train"] = "absent.npz"
+    with pytest.raises(InputError, match=r"published.train = absent.npz: no such file"):
+        check_plan(load_config({"molecules": [entry], **none}))
+
+
+def test_a_model_of_energies_and_forces_says_so(files, tmp_path):
+    """Two properties are learnt, measured and told; the others are refused, not predicted at random."""
+    config = load_config({
+        "molecules": [{"name": "a"}], "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
+        "train": {"epochs": 40, "learning_rate": 5e-3, "ema_decay": 0.9,
+                  "loss": {"dipole": 0, "polarizability": 0}},
+    })  # fmt: skip
+    data, split, model = (tmp_path / name for name in ("dataset.extxyz", "split.json", "model/0/model.pt"))
+    gather_published(data, split, settings(files, "md17"))
+    train_model(data, split, model, model.with_name("metrics.jsonl"), config.train, config.model)
+    potential = load_model(model)
+    assert learnt(potential) == LEARNT
+    assert potential.metadata["level_of_theory"] == "PBE+vdW-TS, MD17"
+    rows = evaluate_files([model], data)
+    assert [row["property"] for row in rows] == list(LEARNT)
+    assert all(row["mae"] < row["baseline_mae"] / 3 for row in rows)
+    from painn_spectra.ase import PaiNNCalculator
+
+    water = molecule("H2O", calculator=PaiNNCalculator(model))
+    assert np.isfinite(water.get_forces()).all()
+    with pytest.raises(Exception, match="dipole"):
+        water.get_dipole_moment()
+    from painn_spectra.exporting import export_model
+
+    with pytest.raises(InputError, match="trained without dipole and polarizability"):
+        export_model(model, tmp_path / "model.pt2")
+
+
+def test_the_table_sets_measured_beside_published(tmp_path, capsys):
+    """Errors in meV come out in the published units: 1 kcal/mol is 43.36 meV."""
+    for name, labels in (("e", "md17"), ("r", "rmd17")):
+        folder = tmp_path / name
+        write_json(folder / "split.json", {"published": {"system": "ethanol", "labels": labels},
+                                           "train": [0] * 950, "test": [0] * 1000})  # fmt: skip
+        write_text(folder / "evaluation/errors.csv", "property,mae\nenergy,2.168\nforces,8.673\n")
+        line = {"epoch": 2000, "seconds": 7200.0}
+        write_text(folder / "model/0/metrics.jsonl", json.dumps(line) + "\n")
+    accuracy_table([tmp_path / "e", tmp_path / "r"], tmp_path / "accuracy.md")
+    text = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == text
+    assert (
+        "| ethanol (e) | 0.05 / 0.2 | 0.063 / 0.23 | 0.056 / 0.171 | 0.051 / 0.06 | 950 | 1 | 2000 | 2 |"
+        in text
+    )
+    assert "| ethanol (r) | 2.17 / 8.67 | 0.4 / 2.1 | 0.9 / 6.2 | 950 | 1 | 2000 | 2 |" in text
+    with pytest.raises(InputError, match="no evaluated published set"):
+        accuracy_table([tmp_path / "absent"], tmp_path / "accuracy.md")

@@ -1,0 +1,69 @@
+# Published data sets, MD17, rMD17 and QM9: trained, evaluated, and set beside what others report.
+def published_files(wildcards):
+    """Those that are no addresses; `ancient`, as their content enters."""
+    sources = entry(SETTINGS, wildcards.molecule).published.sources.values()
+    return [ancient(path) for path in sources if not is_address(path)]
+
+
+rule gather_published:
+    input:
+        published_files,
+    output:
+        dataset="results/{molecule}/dataset.extxyz",
+        split="results/{molecule}/split.json",
+    wildcard_constraints:
+        molecule="|".join(PUBLISHED) or "(?!)",
+    log:
+        "results/{molecule}/logs/gather_published.log",
+    params:
+        settings=settings("gather-published"),
+        version=STAGE_VERSION["gather-published"],
+        content=lambda wildcards, input: [content_hash(path) for path in input],
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "painn-spectra gather-published --settings {params.settings:q} {output} > {log} 2>&1"
+
+
+ruleorder: gather_published > gather_labels
+
+
+rule train_qm9:
+    output:
+        model="results/qm9/{target}/model.pt",
+        metrics="results/qm9/{target}/metrics.jsonl",
+        errors="results/qm9/{target}/errors.json",
+    wildcard_constraints:
+        target=r"[A-Za-z0-9]+",
+    log:
+        "results/logs/train_qm9-{target}.log",
+    benchmark:
+        "results/benchmarks/train_qm9-{target}.tsv"
+    params:
+        settings=stage_settings(SETTINGS, "qm9"),
+        version=STAGE_VERSION["qm9"],
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=10080,
+    shell:
+        "painn-spectra qm9 --settings {params.settings:q} {wildcards.target} {output} > {log} 2>&1"
+
+
+rule compare_with_published:
+    input:
+        errors(PUBLISHED),
+        expand("results/qm9/{target}/errors.json", target=QM9_TARGETS),
+    output:
+        "results/accuracy.md",
+    log:
+        "results/logs/compare_with_published.log",
+    params:
+        folders=expand("results/{folder}", folder=PUBLISHED + [f"qm9/{target}" for target in QM9_TARGETS]),
+        version=STAGE_VERSION["accuracy"],
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "painn-spectra accuracy {output} {params.folders} > {log} 2>&1"
