@@ -19,7 +19,7 @@ from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.block import lengths
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
-from painn_spectra.md.workers import for_dynamics
+from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import set_offsets
 from painn_spectra.plan import BLOCK_REPLICAS, beads_of
 from painn_spectra.reference import xtb
@@ -54,9 +54,7 @@ def core_hours(
     potential = new_potential(config.model, molecule.charge, 0)
     set_offsets(potential, frames.numbers, frames.labels)
     potential.float().eval()
-    sampling_s, dynamics_s = (
-        dynamics_step_s(model, md, frames) for model in (potential, for_dynamics(potential))
-    )
+    sampling_s, dynamics_s = (dynamics_step_s(model, md, frames) for model in (potential, fastest(potential)))
     step_s = xtb_label_s = 0.0
     if xtb.available():
         state = (molecule.charge, molecule.multiplicity)

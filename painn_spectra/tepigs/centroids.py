@@ -22,8 +22,9 @@ from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import RingPolymers
 from painn_spectra.md.starts import find_starts
-from painn_spectra.md.workers import Load, for_dynamics, single_thread
+from painn_spectra.md.workers import Load, single_thread
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.fastest import fastest
 from painn_spectra.plan import BLOCK_REPLICAS, CORRECTION, STAGE_VERSION
 from painn_spectra.sampling.parts import scatter
 
@@ -106,7 +107,7 @@ def centroids(
     load: Load,
 ) -> Array:
     """PIMD from `minima` (n, n_atoms, 3) | Å; rows of `packed`, (n, n_frames, 6 n_atoms + 13)."""
-    potential = for_dynamics(load(model, "cpu"))
+    potential = fastest(load(model, "cpu"))
     md = DynamicsSettings(timestep_fs=TIMESTEP_FS, friction_per_ps=FRICTION_PER_PS, seed=settings.seed)
     motion = RingPolymers(md, settings.temperature_K, settings.n_beads, damping=0.0)
     masses = torch.as_tensor(masses_amu)[:, None]

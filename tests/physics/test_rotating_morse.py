@@ -18,7 +18,8 @@ from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings, ModelSettings, TePigsSettings, TrainSettings
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import mechanics
-from painn_spectra.md.workers import for_dynamics, single_thread
+from painn_spectra.md.workers import single_thread
+from painn_spectra.model.fastest import fastest
 from painn_spectra.model.total import load_total
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.tepigs.centroids import sample_centroids
@@ -127,7 +128,7 @@ def test_te_pigs_keeps_the_stretch_where_it_belongs(tmp_path: Path) -> None:
         centroids, split, correction, tmp_path / "metrics.jsonl", TrainSettings(**learning),
         ModelSettings(n_features=settings.n_features, n_layers=settings.n_layers),
     )  # fmt: skip
-    total = for_dynamics(load_total(model, correction=correction, load=load_hydroxyl))
+    total = fastest(load_total(model, correction=correction, load=load_hydroxyl))
     _, origin = exact_centroid()
     position, error, width = band("classical", total)
     print(told("Te PIGS", position, error, width, origin))
