@@ -67,10 +67,18 @@ def geometries() -> dict[str, Frames]:
         numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
         shaken = positions + 0.03 * np.random.default_rng(0).standard_normal((16, *positions.shape))
         found[name] = Frames(np.tile(numbers, (16, 1)), shaken, {}, np.zeros(16, str))
+    found["1000 atoms"] = side_by_side(found["200 atoms"], 5)
     return {
         name: replace(frames, positions=centred(frames.positions, atomic_masses[frames.numbers[0]]))
         for name, frames in found.items()
     }
+
+
+def side_by_side(frames: Frames, n: int) -> Frames:
+    """Copies along x, closest atoms some Å apart."""
+    shift = np.ptp(frames.positions[..., 0]) + 2.0  # Å
+    positions = [frames.positions + np.array([k * shift, 0, 0]) for k in range(n)]
+    return Frames(np.tile(frames.numbers, n), np.concatenate(positions, axis=1), {}, frames.groups)
 
 
 def hand_over(folder: Path, potential: Potential, molecules: dict[str, Frames]) -> None:
@@ -118,7 +126,7 @@ def contestants(
     found["ethanol, ASE + our calculator, every 4"] = (
         WithAse(fresh(N_FEATURES, ethanol), ethanol, 4), ("md", "ethanol", N_FEATURES, 1, 4), 1
     )  # fmt: skip
-    for name, n in (("aspirin", 16), ("60 atoms", 4), ("200 atoms", 1)):
+    for name, n in (("aspirin", 16), ("60 atoms", 4), ("200 atoms", 1), ("1000 atoms", 1)):
         n_atoms = molecules[name].numbers.shape[1]
         found[f"{n_atoms} atoms, {n} replicas, every 4"] = (
             Dynamics(potential, molecules[name], n, 4), ("md", name, N_FEATURES, n, 4), n

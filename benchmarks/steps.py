@@ -29,8 +29,8 @@ from painn_spectra.fitting import Trainer
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.integrators import ENERGY_AND_FORCES, evaluate, verlet_step
 from painn_spectra.md.state import State
-from painn_spectra.md.workers import for_dynamics
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
 from painn_spectra.train import new_potential
@@ -57,7 +57,7 @@ class Dynamics:
         positions = torch.as_tensor(frames.positions[chosen])
         masses = torch.as_tensor(atomic_masses[frames.numbers[0]])[:, None]
         zero = torch.zeros_like(positions)
-        self.interval, self.potential = interval, for_dynamics(potential) if engine else potential
+        self.interval, self.potential = interval, fastest(potential) if engine else potential
         self.state = State(tuple(range(n_replicas)), numbers, masses, positions, zero, zero, zero[:, 0, 0])
         evaluate(self.state, self.potential)
 

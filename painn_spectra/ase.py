@@ -14,6 +14,7 @@ from torch import nn
 from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.model.checkpoint import learnt, load_model
+from painn_spectra.model.fastest import fastest
 
 
 class PaiNNCalculator(Calculator):
@@ -35,7 +36,7 @@ class PaiNNCalculator(Calculator):
         super().__init__(**kwargs)
         self.device = device
         potential = model if isinstance(model, nn.Module) else load_model(model)
-        self.potential = potential.to(device=device, dtype=dtype).eval()
+        self.potential = fastest(potential.to(device=device, dtype=dtype).eval())
         self.implemented_properties = list(learnt(potential))
 
     def calculate(

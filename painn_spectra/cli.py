@@ -88,7 +88,7 @@ def sample_model(a: Arguments) -> None:
     s = parse_settings(SampleModelStage, a.settings)
     run(
         a.model, a.dataset, a.geometries, s.sampling, s.round_number, a.threads,
-        others=a.others, spectra=a.spectra, split=a.split, record=a.record,
+        others=a.others, spectra=a.spectra, split=a.split, record=a.record, quantum=s.quantum,
     )  # fmt: skip
 
 
@@ -233,8 +233,17 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads, first_member=a.first_member, group=a.group,
+        a.threads, first_member=a.first_member, correction=a.correction, group=a.group,
     )  # fmt: skip
+
+
+def sample_centroids(a: Arguments) -> None:
+    from painn_spectra.config import parse_settings
+    from painn_spectra.plan import CentroidsStage
+    from painn_spectra.tepigs.centroids import sample_centroids as run
+
+    s = parse_settings(CentroidsStage, a.settings)
+    run(a.model, a.dataset, a.centroids, a.split, s.tepigs, s.isotopes, a.threads)
 
 
 def harmonic_reference(a: Arguments) -> None:
@@ -254,6 +263,12 @@ def harmonic_model(a: Arguments) -> None:
 
     s = parse_settings(HarmonicStage, a.settings)
     run(a.model, a.dataset, a.table, a.conformers, s.isotopes, s.temperature_K)
+
+
+def vpt2(a: Arguments) -> None:
+    from painn_spectra.vpt2.stage import run_vpt2
+
+    run_vpt2(a.model, a.harmonic, a.table)
 
 
 def harmonic_compare(a: Arguments) -> None:
@@ -296,6 +311,14 @@ def compare(a: Arguments) -> None:
 
     experiment = parse_settings(Experiment, a.settings)
     compare_stage(a.spectra, a.figures, a.comparison, a.similarity, experiment, a.harmonic)
+
+
+def ladder(a: Arguments) -> None:
+    from painn_spectra.config import Experiment, parse_settings
+    from painn_spectra.spectra.ladder import ladder_stage
+
+    experiment = parse_settings(Experiment, a.settings)
+    ladder_stage(a.results, a.table, a.figures, experiment, a.dynamics)
 
 
 def report(a: Arguments) -> None:
@@ -417,6 +440,15 @@ def parser() -> Parser:
     moving.add_argument(
         "--group", type=whole, metavar="N", help="only the Nth md.replicas_per_job replicas, from 0"
     )
+    moving.add_argument(
+        "--correction",
+        nargs=2,
+        type=Path,
+        metavar=("MODEL", "CENTROIDS"),
+        help="of tepigs, added to the model",
+    )
+    help_text = "what quantum nuclei add to the forces on their centroids"
+    adding = add(sample_centroids, help_text, "model", "dataset", "centroids", "split")
     threaded = [
         reference,
         turning,
@@ -425,12 +457,18 @@ def parser() -> Parser:
         batch,
         add(label_pretraining, "GFN2-xTB labels to learn first", "dataset", "split", "output"),
         moving,
+        adding,
     ]
     for command in threaded:
         help_text = "worker processes, default: %(default)s"
         command.add_argument("--threads", type=positive, default=1, metavar="N", help=help_text)
     help_text = "minima and harmonic spectra of a trained model"
     add(harmonic_model, help_text, "model", "dataset", "table", "conformers")
+    help_text = "anharmonic sticks of the model's conformers (VPT2)"
+    add(vpt2, help_text, "model", "harmonic", "table", settings=False)
+    help_text = "bands from harmonic sticks to experiment, step by step"
+    climbing = add(ladder, help_text, "results", "table", "figures")
+    climbing.add_argument("--dynamics", nargs="+", required=True, metavar="KIND", help="such as trpmd")
     help_text = "modes of the model beside the reference's"
     add(harmonic_compare, help_text, "reference", "model", "comparison", settings=False)
     add(pretrain, "train one model on the xTB labels", "labels", "model", "metrics")

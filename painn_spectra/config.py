@@ -20,6 +20,8 @@ Isotopes = dict[
 ]  # mass in amu by atom index, or by site: H-O is every hydrogen on oxygen
 ISOTOPE_IN_SMILES = re.compile(r"\[\d+[A-Za-z]")
 EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+DYNAMICS = r"^(classical|tepigs|t?rpmd([1-9][0-9]*)?)$"  # the number is one of beads
+Dynamics = Annotated[str, Field(pattern=DYNAMICS)]
 USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
 HIGHEST_BAND_CM = 4300.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it
 MIN_RANGE_FWHM = 10  # a spectrum narrower than this shows the window, not the molecule
@@ -234,7 +236,11 @@ class TrainSettings(Settings):
 
 
 class DynamicsSettings(Settings):
-    """Langevin equilibration at the entry's temperature, then NVE production of all replicas in one batch."""
+    """Langevin equilibration at the entry's temperature, then NVE production of all replicas in one batch.
+
+    Ring polymers: `n_beads` where the kind of dynamics names no number of its own; `trpmd_lambda` damps the
+    internal modes of TRPMD by 2 λ ω_k.
+    """
 
     n_replicas: Count = 16
     timestep_fs: Positive = 0.5
@@ -248,6 +254,8 @@ class DynamicsSettings(Settings):
     record_motion: bool = True
     checkpoint_interval_ps: Positive = 0.5
     rotation: Literal["kept", "removed"] = "kept"
+    n_beads: Count = 32
+    trpmd_lambda: NonNegative = 0.5
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -259,6 +267,23 @@ class DynamicsSettings(Settings):
                 f"asks; use at least {FEWEST_TO_STOP_BY}"
             )
         return self
+
+
+class TePigsSettings(Settings):
+    """Te PIGS: path integrals at an elevated temperature, and the small model of what they add to forces."""
+
+    temperature_K: Positive = 500.0
+    n_beads: Annotated[int, Field(ge=2)] = 32
+    n_replicas: Annotated[int, Field(ge=2)] = 16
+    n_frames: Count = 4000
+    interval_fs: Positive = 5.0
+    equilibration_ps: Positive = 0.5
+    n_features: Annotated[int, Field(ge=2, multiple_of=2)] = 32
+    n_layers: Count = 2
+    epochs: Count = 30
+    batch_size: Count = 16
+    learning_rate: Positive = 2e-3
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class SpectraSettings(Settings):
@@ -319,12 +344,17 @@ class Config(Settings):
     quality: Literal["quick", "standard", "paper"] = "quick"
     molecules: list[Molecule]
     qm9: Qm9Settings | None = Field(default=None, description="accuracy on QM9, beside or without molecules")
-    dynamics: list[Literal["classical"]] = Field(default=["classical"], min_length=1)
+    dynamics: list[Dynamics] = Field(
+        default=["classical"],
+        min_length=1,
+        description="classical, rpmd, trpmd, tepigs; a number behind rpmd or trpmd is one of beads: trpmd16",
+    )
     sampling: SamplingSettings = SamplingSettings()
     dataset: DatasetSettings = DatasetSettings()
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     md: DynamicsSettings = DynamicsSettings()
+    tepigs: TePigsSettings = TePigsSettings()
     spectra: SpectraSettings = SpectraSettings()
 
     @model_validator(mode="after")
@@ -341,6 +371,13 @@ class Config(Settings):
                     raise ValueError(
                         f"molecules.{molecule.name}.{key}: {source!r} is not another entry; known are {names}"
                     )
+        if len(set(self.dynamics)) < len(self.dynamics):
+            raise ValueError(f"dynamics: kinds {self.dynamics} repeat; name each once")
+        if self.md.rotation == "removed" and any(kind.startswith("trpmd") for kind in self.dynamics):
+            raise ValueError(
+                "md.rotation = removed: the thermostats of trpmd set a molecule turning again; "
+                "use spectra.rotation: removed"
+            )
         check_range(self.spectra)
         check_sampling(self.md, self.spectra)
         return self

@@ -19,9 +19,9 @@ from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.block import lengths
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
-from painn_spectra.md.workers import for_dynamics
+from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import set_offsets
-from painn_spectra.plan import BLOCK_REPLICAS
+from painn_spectra.plan import BLOCK_REPLICAS, beads_of
 from painn_spectra.reference import xtb
 from painn_spectra.sampling import first_set, model_batch, pretraining, trajectories
 from painn_spectra.train import new_potential
@@ -54,9 +54,7 @@ def core_hours(
     potential = new_potential(config.model, molecule.charge, 0)
     set_offsets(potential, frames.numbers, frames.labels)
     potential.float().eval()
-    sampling_s, dynamics_s = (
-        dynamics_step_s(model, md, frames) for model in (potential, for_dynamics(potential))
-    )
+    sampling_s, dynamics_s = (dynamics_step_s(model, md, frames) for model in (potential, fastest(potential)))
     step_s = xtb_label_s = 0.0
     if xtb.available():
         state = (molecule.charge, molecule.multiplicity)
@@ -76,7 +74,8 @@ def core_hours(
     for number in range(sampling.rounds + 1):
         n_frames = share * (sampling.n_frames + number * sampling.frames_per_round)
         trainings.append((train.epochs, n_frames, train.members if number == sampling.rounds else 1))
-    n_blocks = math.ceil(md.n_replicas / BLOCK_REPLICAS)
+    beads = sum(beads_of(kind, md) for kind in config.dynamics)
+    n_blocks = math.ceil(md.n_replicas * beads / BLOCK_REPLICAS)
     seconds = {
         "GFN2-xTB sampling": steps * step_s,
         f"{n_labels} labels": n_labels * label_s,

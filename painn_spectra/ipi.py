@@ -19,6 +19,7 @@ from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.md.minima import predict
 from painn_spectra.model.checkpoint import check_learnt, load_model
+from painn_spectra.model.fastest import fastest
 from painn_spectra.units import BOHR_A
 
 NO_VIRIAL = np.zeros((3, 3))  # a molecule in free space: the cell is not used
@@ -34,7 +35,7 @@ def run_driver(
     Raises InputError when nobody listens, or for an element that the model does not know.
     """
     numbers = read_atoms(structure)[0].numbers.astype(np.int64)
-    potential = load_model(model).double()
+    potential = fastest(load_model(model).double())
     check_elements(potential, numbers)
     check_learnt(potential, keys.PROPERTIES, model)
     with connect(host, port, unix) as connection:

@@ -27,6 +27,11 @@ HALF_STEP_KINETIC_ENERGY = "half_step_kinetic_energy"  # (n_replicas, n_samples)
 SPARSE_POSITIONS = "positions"  # (n_replicas, n_sparse, n_atoms, 3) | Å, float32, each `sparse_stride`-th
 HALF_STEP_VELOCITIES = "half_step_velocities"  # (n_replicas, n_samples, n_atoms, 3) | Å/fs, float32
 # v(t + Δt/2), with md.record_motion only, which also records positions at every sample
+# of ring polymers POTENTIAL_ENERGY, DIPOLE and POLARIZABILITY are means over beads, positions and velocities
+# the centroid's, and KINETIC_ENERGY is what is conserved, per bead, without the potential energy
+PRIMITIVE_KINETIC_ENERGY = "primitive_kinetic_energy"  # (n_replicas, n_samples) | eV, of quantum nuclei
+VIRIAL_KINETIC_ENERGY = "virial_kinetic_energy"  # (n_replicas, n_samples) | eV, centroid virial estimator
+RANGE_EXCESS = "range_excess"  # (n_replicas, n_samples) | Å, of the bead most outside the training frames
 MODE_ENERGY_EXCESS = "mode_energy_excess"  # (n_replicas, n_modes) | 1, mean zero; attribute wavenumbers_cm
 
 # trajectory.h5: attributes

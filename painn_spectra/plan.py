@@ -15,9 +15,11 @@ from painn_spectra.config import (
     Config,
     Count,
     DatasetSettings,
+    Dynamics,
     DynamicsSettings,
     Experiment,
     Isotopes,
+    LossWeights,
     Method,
     ModelSettings,
     Molecule,
@@ -26,6 +28,7 @@ from painn_spectra.config import (
     Qm9Settings,
     SamplingSettings,
     Settings,
+    TePigsSettings,
     TrainSettings,
 )
 from painn_spectra.download import check_address, is_address
@@ -47,6 +50,10 @@ STAGE_VERSION = {
     "evaluate": 2,
     "calibrate": 1,
     "md": 4,
+    "sample-centroids": 1,
+    "train-correction": 1,
+    "vpt2": 1,
+    "ladder": 1,
     "harmonic-reference": 1,
     "harmonic-model": 2,
     "torsions": 1,
@@ -57,7 +64,7 @@ STAGE_VERSION = {
     "qm9": 1,
 }
 
-# replicas that a CPU core propagates together, however many cores: one and eight give the same numbers
+# replicas (or beads) that a core propagates together, however many cores: one and eight give the same numbers
 BLOCK_REPLICAS = 8
 
 # frames of one labelling job
@@ -97,6 +104,7 @@ class SampleModelStage(Settings):
 
     sampling: SamplingSettings = SamplingSettings()
     round_number: Count = 1
+    quantum: bool = Field(False, description="beads of ring polymers, as quantum dynamics will visit them")
 
 
 class PretrainLabelsStage(Settings):
@@ -135,8 +143,15 @@ class DynamicsStage(Settings):
 
     md: DynamicsSettings = DynamicsSettings()
     molecule: str = "molecule"
-    dynamics: str = "classical"
+    dynamics: Dynamics = "classical"
     temperature_K: Positive = 300.0
+    isotopes: Isotopes | str = Field(default_factory=dict)
+
+
+class CentroidsStage(Settings):
+    """Settings of `painn-spectra sample-centroids`."""
+
+    tepigs: TePigsSettings = TePigsSettings()
     isotopes: Isotopes | str = Field(default_factory=dict)
 
 
@@ -149,6 +164,26 @@ class HarmonicStage(Settings):
     multiplicity: Count = 1
     isotopes: Isotopes | str = Field(default_factory=dict)
     temperature_K: Positive = 300.0
+
+
+def beads_of(dynamics: str, settings: DynamicsSettings) -> int:
+    """Beads of a ring polymer in a kind of dynamics such as trpmd16; 1 of the others."""
+    if "rpmd" not in dynamics:
+        return 1
+    return int(dynamics.rpartition("rpmd")[2] or settings.n_beads)
+
+
+def dynamics_settings(dynamics: str, settings: DynamicsSettings) -> dict[str, Any]:
+    """The settings that a kind of dynamics uses."""
+    unused = set() if dynamics.startswith("trpmd") else {"trpmd_lambda"}
+    if "rpmd" not in dynamics or dynamics[-1].isdigit():
+        unused = unused | {"n_beads"}
+    return settings.model_dump(exclude=unused)
+
+
+def block_replicas(dynamics: str, settings: DynamicsSettings) -> int:
+    """Replicas of one block on a CPU: a few per core, a ring polymer of many beads alone."""
+    return max(1, BLOCK_REPLICAS // beads_of(dynamics, settings))
 
 
 def entry(config: Config, name: str) -> Molecule:
@@ -313,6 +348,7 @@ def stage_settings(
             used = {
                 "sampling": config.sampling.model_dump(include=_MODEL_BATCH),
                 "round_number": round_number,
+                "quantum": any(kind != "classical" for kind in config.dynamics),
             }
         case "gather":
             learnt = [name for name, weight in train.loss if weight > 0]
@@ -333,12 +369,21 @@ def stage_settings(
             used = {"train": values, "model": model, "member": member, "charge": molecule.charge}
         case "md":
             used = {
-                "md": config.md.model_dump(),
+                "md": dynamics_settings(dynamics, config.md),
                 "molecule": molecule.name,
                 "dynamics": dynamics,
                 "temperature_K": molecule.temperature_K,
                 "isotopes": molecule.isotopologue,
             }
+        case "sample-centroids":
+            sampling = config.tepigs.model_dump(exclude=CORRECTION)
+            used = {"tepigs": sampling, "isotopes": molecule.isotopologue}
+        case "train-correction":
+            own = config.tepigs.model_dump(include={"epochs", "batch_size", "learning_rate", "seed"})
+            loss = LossWeights(energy=0.0)  # no label is a free energy
+            learning = TrainSettings(**own, loss=loss, device=config.train.device)
+            size = config.tepigs.model_dump(include={"n_features", "n_layers"})
+            used = {"train": learning.model_dump(exclude={"members", "pretrain"}), "model": model | size}
         case "harmonic-model":
             used = {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}
         case "harmonic-reference":
@@ -351,7 +396,7 @@ def stage_settings(
             used = entry(config, data_source(config, name)).model_dump(include=level)
         case "spectra":
             used = config.spectra.model_dump()
-        case "compare":
+        case "compare" | "ladder":
             used = experiment_files(molecule).model_dump(exclude_defaults=True)
         case "report":
             used = config.model_dump(exclude={"molecules"})
@@ -361,6 +406,10 @@ def stage_settings(
         case _:
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)
+
+
+# settings of `tepigs` that the sampling of centroids does not use
+CORRECTION = {"n_features", "n_layers", "epochs", "batch_size", "learning_rate"}
 
 
 def _qm9(config: Config) -> dict[str, Any]:

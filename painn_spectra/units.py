@@ -14,6 +14,8 @@ BOLTZMANN_EV_K = si.k / si.e  # eV/K
 AMU_A2_FS2_IN_EV = si.atomic_mass * 1e10 / si.e  # amu Å²/fs² -> eV
 ACCELERATION_A_FS2 = 1.0 / AMU_A2_FS2_IN_EV  # (eV/Å)/amu -> Å/fs²
 LIGHT_CM_FS = si.c * 1e2 * 1e-15  # cm/fs
+HBAR_EV_FS = si.hbar / si.e * 1e15  # eV·fs
+EV_CM = si.e / (si.h * si.c * 1e2)  # eV -> cm⁻¹
 
 # energies and lengths of other programs
 HARTREE_EV = si.physical_constants["Hartree energy in eV"][0]

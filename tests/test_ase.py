@@ -44,6 +44,20 @@ def test_results_are_those_of_the_model(water: Atoms, model: Path) -> None:
     assert calculator.results["polarizability"].shape == (3, 3)
 
 
+def test_a_fitting_width_runs_in_the_engine(water: Atoms) -> None:
+    """The same numbers, also after the molecule has changed."""
+    engine = pytest.importorskip("painn_spectra.model.engine").Engine
+    torch.manual_seed(1)
+    potential = Potential(16, 2, 5, 4.0, atomic_masses).double()
+    calculator = PaiNNCalculator(potential)
+    assert isinstance(calculator.potential, engine)
+    for atoms in (water, water[[0, 2]], water):
+        wanted = potential.eval()(torch.tensor(atoms.numbers)[None], torch.tensor(atoms.positions)[None])
+        for name, value in wanted.items():
+            got = calculator.get_property(name, atoms)
+            assert got == pytest.approx(value[0].numpy(), rel=1e-8, abs=1e-9), name
+
+
 def test_forces_are_the_gradient(water: Atoms, model: Path) -> None:
     water.calc = PaiNNCalculator(model)
     forces, shift = water.get_forces(), 1e-4

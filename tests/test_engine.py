@@ -6,19 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import molecule
 from ase.data import atomic_masses
+from ase.neighborlist import neighbor_list
 from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State, kinetic_energy, thermal_velocities
-from painn_spectra.md.workers import for_dynamics
 from painn_spectra.model.checkpoint import load_model, save_model
+from painn_spectra.model.fastest import fastest
 from painn_spectra.model.potential import Potential
 
 pytest.importorskip("numba")
 from painn_spectra.model.engine import BLOCK_ATOMS, Engine
+from painn_spectra.model.neighbours import CELLS_FROM_ATOMS, find_pairs
 
 ENERGY_AND_FORCES = (keys.ENERGY, keys.FORCES)
 
@@ -108,8 +111,35 @@ def test_blocks_repeat_bitwise() -> None:
     engine(*replicas("H2O", 2))  # another molecule in between
     for again in (engine(numbers, positions), Engine(model)(numbers, positions)):
         assert all(torch.equal(first[name], again[name]) for name in first)
-    one = engine(numbers[-1:], positions[-1:])
-    assert torch.allclose(first[keys.FORCES][-1:], one[keys.FORCES], rtol=1e-4, atol=1e-5)
+    one = engine(numbers[-1:], positions[-1:])  # and in whatever company
+    assert all(torch.equal(first[name][-1:], one[name]) for name in first)
+
+
+def pairs_of(positions: np.ndarray, cutoff_A: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs as `find_pairs` has them, and their directions over their distances."""
+    pairs, places = np.zeros((60 * len(positions), 3), np.int64), np.zeros((60 * len(positions), 5))
+    n_pairs = find_pairs(positions[None], cutoff_A, 79, pairs, places)
+    assert n_pairs <= len(pairs)
+    return pairs[:n_pairs], places[:n_pairs, 1:4] / places[:n_pairs, 4:]
+
+
+@pytest.mark.parametrize("shape_A", [(25.0, 25.0, 25.0), (300.0, 3.0, 8.0), (2000.0, 2000.0, 2000.0)])
+@pytest.mark.parametrize("n_atoms", [CELLS_FROM_ATOMS - 1, CELLS_FROM_ATOMS, 3 * CELLS_FROM_ATOMS])
+def test_pairs_are_those_of_ase(n_atoms: int, shape_A: tuple[float, float, float]) -> None:
+    """Both searches, in boxes, rods and voids."""
+    positions = np.random.default_rng(n_atoms).uniform(size=(n_atoms, 3)) * shape_A - 7.0
+    pairs, vectors = pairs_of(positions, 4.0)
+    wanted = set(zip(*neighbor_list("ij", Atoms(positions=positions), 4.0), strict=True))
+    found = {(int(i), int(j)) for i, j, _ in pairs}
+    assert len(found) == len(pairs) and found | {(j, i) for i, j in found} == wanted
+    assert np.allclose(vectors, positions[pairs[:, 1]] - positions[pairs[:, 0]], atol=1e-12)
+
+
+def test_cells_hold_positions_that_are_not_finite() -> None:
+    positions = np.random.default_rng(0).uniform(size=(CELLS_FROM_ATOMS, 3))
+    for broken in (np.nan, np.inf):
+        positions[7, 1] = broken
+        assert len(pairs_of(positions, 4.0)[0]) == 0
 
 
 def test_large_molecule() -> None:
@@ -154,17 +184,17 @@ def test_energy_is_conserved_as_by_the_torch_model() -> None:
 
 def test_dynamics_takes_the_engine_where_it_fits(tmp_path: Path) -> None:
     save_model(tmp_path / "model.pt", potential(16, 2), {"elements": [1, 8]})
-    engine = for_dynamics(load_model(tmp_path / "model.pt"))
+    engine = fastest(load_model(tmp_path / "model.pt"))
     assert isinstance(engine, Engine)
     assert engine.charge == 0 and engine.metadata["elements"] == [1, 8]
-    assert isinstance(for_dynamics(potential(10, 1)), Potential)  # 10 features: not by sixteens
+    assert isinstance(fastest(potential(10, 1)), Potential)  # 10 features: not by sixteens
     other = nn.Identity()
-    assert for_dynamics(other) is other
+    assert fastest(other) is other
 
 
 def test_without_numba_torch_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "painn_spectra.model.engine", None)
-    assert isinstance(for_dynamics(potential(16, 1)), Potential)
+    assert isinstance(fastest(potential(16, 1)), Potential)
     assert "several times slower" in capsys.readouterr().err
 
 

@@ -472,9 +472,9 @@ def test_inputs_are_checked(tmp_path: Path, peroxide: tuple[Path, Path]) -> None
         run(tmp_path, (peroxide[0], tmp_path / "nothing.extxyz"))
     with pytest.raises(InputError, match="no such model file"):
         run(tmp_path, (tmp_path / "nothing.pt", peroxide[1]))
-    with pytest.raises(InputError, match="'rpmd': not known"):
+    with pytest.raises(InputError, match="'quantum': not known"):
         run_dynamics(
-            *peroxide, tmp_path / "t.h5", tmp_path / "d.json", DynamicsSettings(), "toy", "rpmd", 300, {}
+            *peroxide, tmp_path / "t.h5", tmp_path / "d.json", DynamicsSettings(), "toy", "quantum", 300, {}
         )
     mixed = tmp_path / "mixed.extxyz"
     mixed.write_text(peroxide[1].read_text() + "1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n")

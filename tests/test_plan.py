@@ -115,6 +115,7 @@ def test_stages_read_back_what_they_are_told():
 
 
 TRAINING = {"pretrain", "train"}
+CENTROIDS, CORRECTION = {"sample-centroids"}, {"train-correction"}
 PUBLISHED = {"system": "water", "labels": "md17", "train": "a.npz", "test": "b.npz"}
 HARMONIC = {"harmonic-reference", "harmonic-model"}
 LEVEL = {"label", "harmonic-reference", "torsions"}
@@ -141,8 +142,8 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "dataset.split_seed": (1, {"gather"}),
     "model.n_features": (32, TRAINING),
     "model.n_layers": (2, TRAINING),
-    "model.n_radial": (10, TRAINING),
-    "model.cutoff_A": (6.0, TRAINING),
+    "model.n_radial": (10, TRAINING | CORRECTION),
+    "model.cutoff_A": (6.0, TRAINING | CORRECTION),
     "train.members": (2, {"members"}),
     "train.epochs": (7, {"train"}),
     "train.batch_size": (4, TRAINING),
@@ -155,7 +156,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "train.gradient_clip": (1.0, TRAINING),
     "train.checkpoint_interval_s": (10.0, TRAINING),
     "train.seed": (1, TRAINING),
-    "train.device": ("cpu", TRAINING),
+    "train.device": ("cpu", TRAINING | CORRECTION),
     "train.start_from": ("models/{molecule}-{member}.pt", {"start"}),
     "train.loss.energy": (0.5, TRAINING),
     "train.loss.forces": (0.5, TRAINING),
@@ -179,6 +180,18 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "md.rotation": ("removed", {"md"}),
     "md.seed": (1, {"md"}),
     "md.device": ("cpu", {"md"}),
+    "tepigs.temperature_K": (600.0, CENTROIDS),
+    "tepigs.n_beads": (16, CENTROIDS),
+    "tepigs.n_replicas": (8, CENTROIDS),
+    "tepigs.n_frames": (1000, CENTROIDS),
+    "tepigs.interval_fs": (10.0, CENTROIDS),
+    "tepigs.equilibration_ps": (1.0, CENTROIDS),
+    "tepigs.n_features": (64, CORRECTION),
+    "tepigs.n_layers": (3, CORRECTION),
+    "tepigs.epochs": (50, CORRECTION),
+    "tepigs.batch_size": (8, CORRECTION),
+    "tepigs.learning_rate": (1e-3, CORRECTION),
+    "tepigs.seed": (1, CENTROIDS | CORRECTION),
     "spectra.fwhm_cm": (12.0, {"spectra"}),
     "spectra.window": ("hann", {"spectra"}),
     "spectra.rotation": ("removed", {"spectra"}),
@@ -191,7 +204,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.structure": ("CCO", {"conformers"}),
     "molecules.charge": (1, {"conformers", *LEVEL, "label-pretraining", *TRAINING}),
     "molecules.multiplicity": (3, {"conformers", *LEVEL, "label-pretraining"}),
-    "molecules.isotopes": ({0: 2.0}, {"md", *HARMONIC}),
+    "molecules.isotopes": ({0: 2.0}, {"md", *HARMONIC, *CENTROIDS}),
     "molecules.temperature_K": (200.0, {"md", *HARMONIC}),
     "molecules.method.program": ("gfn2-xtb", LEVEL),
     "molecules.method.functional": ("B3LYP", LEVEL),
@@ -206,13 +219,13 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.labels_from": ("other", {"data"}),
     "molecules.model_from": ("other", {"data", "model"}),
     "molecules.published": (PUBLISHED, {"gather-published", "number of rounds"}),
-    "molecules.experiment.bands": ("mine.csv", {"compare"}),
-    "molecules.experiment.ir": ("mine.jdx", {"compare"}),
-    "molecules.experiment.raman": ("mine.jdx", {"compare"}),
-    "molecules.experiment.fit_scale": (True, {"compare"}),
+    "molecules.experiment.bands": ("mine.csv", {"compare", "ladder"}),
+    "molecules.experiment.ir": ("mine.jdx", {"compare", "ladder"}),
+    "molecules.experiment.raman": ("mine.jdx", {"compare", "ladder"}),
+    "molecules.experiment.fit_scale": (True, {"compare", "ladder"}),
 }
-TOLD_NOTHING = {"evaluate", "rounds", "calibrate", "accuracy"}
-ONE_VALUE = {"dynamics"}  # settings that have no other value yet
+TOLD_NOTHING = {"evaluate", "rounds", "calibrate", "accuracy", "vpt2"}
+ONE_VALUE = {"dynamics", "md.n_beads", "md.trpmd_lambda"}  # nothing that other kinds of dynamics see
 
 
 def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:

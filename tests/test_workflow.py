@@ -172,6 +172,24 @@ def test_every_member_runs_its_own_dynamics_once(edited):
     assert edited.jobs("md") == {"pretrain_member a", "train_member a", *MEMBER, "md"}
 
 
+def test_quantum_kinds_bring_their_own_stages_only(edited):
+    """Te PIGS learns from the trained model; perturbation theory and the ladder come when asked for."""
+    edited.configure({"molecules": MOLECULES, "dynamics": ["classical", "trpmd8", "tepigs"]})
+    added = {
+        f"{rule} {name}" for rule in ("sample_centroids", "train_correction", "run_dynamics") for name in "ab"
+    }
+    assert edited.jobs() == added | SPECTRA
+    ladder = edited.jobs("ladder")
+    spectra = {f"compute_spectra {name}" for name in "ab"}
+    assert ladder - {"ladder"} == added | spectra | {
+        f"{r} {n}" for r in ("run_vpt2", "draw_ladder") for n in "ab"
+    }
+    edited.configure(
+        {"molecules": MOLECULES, "dynamics": ["classical"], "md": {"n_beads": 8}, "tepigs": {"seed": 1}}
+    )
+    assert edited.jobs() <= {"write_report a", "write_report b", "write_index"}  # which shows all settings
+
+
 def test_an_experiment_redraws_only(edited):
     (edited.folder / "nist.jdx").touch()
     edited.configure({"molecules": [MOLECULES[0], {**MOLECULES[1], "experiment": {"ir": "nist.jdx"}}]})

@@ -11,6 +11,7 @@ from ase.io import write
 from torch import Tensor, nn
 
 from painn_spectra import keys
+from painn_spectra.units import AMU_A2_FS2_IN_EV, LIGHT_CM_FS
 
 GEOMETRIES = {
     "water": ("OH2", [[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]]),
@@ -89,6 +90,41 @@ class Well(nn.Module):
     def forward(self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...]) -> dict[str, Tensor]:
         energy = 0.5 * self.stiffness * positions.square().sum((1, 2))
         return {keys.ENERGY: energy, keys.FORCES: -self.stiffness * positions}
+
+
+class Hydroxyl(nn.Module):
+    """O–H in three dimensions with a Morse bond: ω_e 3877 cm⁻¹, D_e 5.1 eV, 0.97 Å; μ = 0.3 e·r, α = r·1."""
+
+    depth_eV, length_A, charge_e = 5.1, 0.97, 0.3
+    masses_amu = (15.994915, 1.007825)
+
+    def __init__(self) -> None:
+        super().__init__()
+        reduced = self.masses_amu[0] * self.masses_amu[1] / sum(self.masses_amu)
+        omega = 2 * np.pi * LIGHT_CM_FS * 3877.0  # rad/fs
+        self.width = float(omega * np.sqrt(reduced * AMU_A2_FS2_IN_EV / (2 * self.depth_eV)))  # 1/Å
+
+    def morse(self, r: Tensor) -> Tensor:
+        return self.depth_eV * (1 - torch.exp(-self.width * (r - self.length_A))) ** 2
+
+    def forward(
+        self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...] = keys.PROPERTIES
+    ) -> dict[str, Tensor]:
+        bond = positions[:, 1] - positions[:, 0]
+        r = bond.norm(dim=1, keepdim=True)
+        fall = torch.exp(-self.width * (r - self.length_A))
+        pull = 2 * self.depth_eV * self.width * (1 - fall) * fall * bond / r  # (n, 3) | eV/Å, on O
+        out = {
+            keys.ENERGY: self.morse(r[:, 0]),
+            keys.FORCES: torch.stack([pull, -pull], 1),
+            keys.DIPOLE: self.charge_e * bond,
+            keys.POLARIZABILITY: r[:, :, None] * torch.eye(3, dtype=r.dtype),
+        }
+        return {name: out[name] for name in properties}
+
+
+def load_hydroxyl(path: Path, device: str) -> Hydroxyl:
+    return Hydroxyl().to(device)
 
 
 def load_toy(path: Path, device: str) -> Toy:

@@ -13,7 +13,8 @@ from torch import nn
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.guards import broken, keep_stopped, stopped_in, unsteady
-from painn_spectra.md.integrators import baoab_step, evaluate, verlet_step
+from painn_spectra.md.integrators import evaluate
+from painn_spectra.md.mechanics import Mechanics, mechanics
 from painn_spectra.md.segments import (
     EQUILIBRATION,
     Arrays,
@@ -24,14 +25,11 @@ from painn_spectra.md.segments import (
 )
 from painn_spectra.md.state import (
     State,
-    centred,
     half_step_kinetic_energy,
     half_step_velocities,
-    kinetic_energy,
     kinetic_temperature,
-    thermal_velocities,
-    without_rotation,
 )
+from painn_spectra.md.trained_range import TrainedRange
 
 SPARSE_INTERVAL_FS = 20.0  # positions without record_motion: enough for torsions, a small part of the file
 PROGRESS_SAMPLES = 20
@@ -54,6 +52,12 @@ class Block:
     settings: DynamicsSettings
     temperature_K: float
     device: str
+    dynamics: str = "classical"
+    trained: TrainedRange | None = None
+
+    @property
+    def mechanics(self) -> Mechanics:
+        return mechanics(self.dynamics, self.settings, self.temperature_K)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ def lengths(settings: DynamicsSettings) -> Lengths:
 
 
 def run_block(block: Block, potential: nn.Module, report: Report) -> None:
-    """Equilibrate by Langevin dynamics and produce by NVE, going on from what `block.folder` holds."""
-    settings, plan = block.settings, lengths(block.settings)
+    """Equilibrate by Langevin dynamics and produce without, going on from what `block.folder` holds."""
+    settings, plan, motion = block.settings, lengths(block.settings), block.mechanics
     segments, n_done = readable_segments(block.folder)
     equilibration = block.folder / EQUILIBRATION
     state, spent_s = initial_state(block, potential), 0.0
@@ -101,10 +105,7 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
         started = time.perf_counter()
         until = state.step + plan.checkpoint_samples * settings.record_interval_steps
         while state.step < min(until, plan.equilibration_steps):
-            baoab_step(
-                state, potential, settings.timestep_fs, block.temperature_K, settings.friction_per_ps,
-                settings.seed,
-            )  # fmt: skip
+            motion.equilibrate(state, potential)
             if state.step % (PROGRESS_SAMPLES * settings.record_interval_steps) == 0:
                 report(state.step, "equilibration")
         check(block, state, {}, np.empty(0))
@@ -116,8 +117,8 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
         start_energy_eV = float(first_energies_eV.mean())
     else:
         first_energies_eV = np.empty(0)  # known with the first sample
-        begin_production(block, state)
-        start_energy_eV = mean_total_energy(state)
+        motion.begin_production(state, block.linear)
+        start_energy_eV = float((motion.seen(state).potential_energy + motion.kinetic_energy(state)).mean())
     while n_done < plan.samples:
         started = time.perf_counter()
         n_samples = min(plan.checkpoint_samples, plan.samples - n_done)
@@ -134,27 +135,14 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
 
 def initial_state(block: Block, potential: nn.Module) -> State:
     """The minima with thermal velocities: T/2 in all, the thermostat will supply the potential energy."""
+    motion = block.mechanics
     positions = torch.as_tensor(block.starts, dtype=torch.float64, device=block.device)
     masses = torch.as_tensor(block.masses_amu, dtype=torch.float64, device=block.device)[:, None]
-    zero = torch.zeros_like(positions)
-    numbers = torch.as_tensor(block.numbers, device=block.device).expand(len(positions), -1)
-    state = State(block.replicas, numbers, masses, centred(positions, masses), zero, zero, zero[:, 0, 0])
+    numbers = torch.as_tensor(block.numbers, device=block.device)
+    state = motion.initial_state(block.replicas, numbers, masses, positions)
     evaluate(state, potential)
-    state.velocities = thermal_velocities(state, block.temperature_K, block.settings.seed)
+    motion.set_thermal_velocities(state)
     return state
-
-
-def begin_production(block: Block, state: State) -> None:
-    """Take out the centre-of-mass motion, and the rotation if asked for."""
-    state.positions = centred(state.positions, state.masses_amu)
-    state.velocities = centred(state.velocities, state.masses_amu)
-    if block.settings.rotation == "removed":
-        state.velocities = without_rotation(state.positions, state.velocities, state.masses_amu, block.linear)
-
-
-def mean_total_energy(state: State) -> float:
-    """Mean of the replicas' on-step total energies, eV."""
-    return float((state.potential_energy + kinetic_energy(state.velocities, state.masses_amu)).mean())
 
 
 def produce(
@@ -166,13 +154,13 @@ def produce(
     start_energy_eV: float,
     report: Report,
 ) -> Arrays:
-    """One segment of NVE dynamics, as arrays {name: (n_replicas, n_samples, ...)}.
+    """One segment of production, as arrays {name: (n_replicas, n_samples, ...)}.
 
     start_energy_eV: mean total energy at the start of the production; the notes tell how far it has drifted.
     """
-    settings, plan = block.settings, lengths(block.settings)
+    settings, plan, motion = block.settings, lengths(block.settings), block.mechanics
     stride = plan.sparse_stride
-    n, n_atoms, _ = state.positions.shape
+    n, n_atoms, _ = block.starts.shape
     sparse = [k for k in range(first_sample, first_sample + n_samples) if k % stride == 0]
     samples: Arrays = {
         keys.POTENTIAL_ENERGY: np.empty((n, n_samples)),  # eV
@@ -192,24 +180,31 @@ def produce(
 
     for k in range(n_samples):
         for _ in range(settings.record_interval_steps - 1):
-            verlet_step(state, potential, settings.timestep_fs)
-        out = verlet_step(state, potential, settings.timestep_fs, keys.PROPERTIES)
-        half_step = half_step_kinetic_energy(state, settings.timestep_fs)
-        on_step = kinetic_energy(state.velocities, state.masses_amu)
-        dipole = out[keys.DIPOLE].double() - torch.einsum("a,rax->rx", origin_weights, state.positions)
-        samples[keys.POTENTIAL_ENERGY][:, k] = state.potential_energy.cpu()
+            motion.step(state, potential)
+        out, seen = motion.step(state, potential, keys.PROPERTIES), motion.seen(state)
+        half_step = half_step_kinetic_energy(seen, settings.timestep_fs)
+        on_step = motion.kinetic_energy(state)
+        dipole = out[keys.DIPOLE].double() - torch.einsum("a,rax->rx", origin_weights, seen.positions)
+        samples[keys.POTENTIAL_ENERGY][:, k] = seen.potential_energy.cpu()
         samples[keys.KINETIC_ENERGY][:, k] = on_step.cpu()
         samples[keys.HALF_STEP_KINETIC_ENERGY][:, k] = half_step.cpu()
         samples[keys.DIPOLE][:, k] = dipole.cpu()
         samples[keys.POLARIZABILITY][:, k] = out[keys.POLARIZABILITY].cpu()
         if settings.record_motion:
-            samples[keys.HALF_STEP_VELOCITIES][:, k] = half_step_velocities(state, settings.timestep_fs).cpu()
+            samples[keys.HALF_STEP_VELOCITIES][:, k] = half_step_velocities(seen, settings.timestep_fs).cpu()
+        for name, values in motion.estimators(state, block.degrees_of_freedom).items():
+            samples.setdefault(name, np.empty((n, n_samples)))[:, k] = values.cpu()
+        if motion.n_beads > 1 and block.trained:
+            beads = state.positions.reshape(n, motion.n_beads, n_atoms, 3).cpu().numpy()
+            beyond = block.trained.excess(beads).max(1)
+            samples.setdefault(keys.RANGE_EXCESS, np.empty((n, n_samples)))[:, k] = beyond
         if (first_sample + k) % stride == 0:
-            samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = state.positions.cpu()
+            samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = seen.positions.cpu()
         if (first_sample + k + 1) % PROGRESS_SAMPLES == 0:
             temperature = float(kinetic_temperature(half_step, block.degrees_of_freedom).mean())
             time_ps = (first_sample + k + 1) * plan.sample_interval_fs * 1e-3
-            drift = 1e3 * (mean_total_energy(state) - start_energy_eV) / n_atoms / time_ps
+            total_eV = float((seen.potential_energy + on_step).mean())
+            drift = 1e3 * (total_eV - start_energy_eV) / n_atoms / time_ps
             report(state.step, f"{temperature:.0f} K, drift {drift:+.2f} meV/atom/ps")
     return samples
 
@@ -221,14 +216,15 @@ def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArra
     Raises InputError when most of the block has stopped.
     """
     settings, known, found = block.settings, stopped_in(block.folder), {}
-    energies, positions = state.potential_energy.cpu().numpy(), state.positions.cpu().numpy()
+    seen = block.mechanics.seen(state)
+    energies, positions = seen.potential_energy.cpu().numpy(), seen.positions.cpu().numpy()
     n_samples = samples[keys.POTENTIAL_ENERGY].shape[1] if samples else 0
     steps = state.step - settings.record_interval_steps * np.arange(n_samples)[::-1]
     for row, replica in enumerate(block.replicas):
         if replica in known:
             continue
         told = None
-        if samples:
+        if samples and block.dynamics == "classical":  # others have a thermostat
             told = unsteady(
                 samples, row, first_energies_eV[row], block.degrees_of_freedom, block.temperature_K, steps,
                 settings.timestep_fs,
@@ -242,6 +238,7 @@ def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArra
     known = keep_stopped(block.folder, known, found, len(block.replicas))
     for row, replica in enumerate(block.replicas):
         if replica in known:
-            state.positions[row] = torch.as_tensor(block.starts[row], device=state.positions.device)
-            state.velocities[row] = 0.0
-            state.forces[row] = 0.0
+            beads = slice(row * block.mechanics.n_beads, (row + 1) * block.mechanics.n_beads)
+            state.positions[beads] = torch.as_tensor(block.starts[row], device=state.positions.device)
+            state.velocities[beads] = 0.0
+            state.forces[beads] = 0.0

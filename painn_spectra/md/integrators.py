@@ -2,10 +2,12 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from painn_spectra import keys
 from painn_spectra.md.state import State, thermal_velocities
+from painn_spectra.units import ACCELERATION_A_FS2
 
 ENERGY_AND_FORCES = (keys.ENERGY, keys.FORCES)
 
@@ -20,6 +22,11 @@ def evaluate(
     return out
 
 
+def half_kick(state: State, timestep_fs: float) -> Tensor:
+    """Δt/2m, (n_atoms, 1) | Å²/(eV fs): times a force, what half a step adds to the velocity."""
+    return 0.5 * timestep_fs * ACCELERATION_A_FS2 / state.masses_amu
+
+
 def verlet_step(
     state: State, potential: nn.Module, timestep_fs: float, properties: tuple[str, ...] = ENERGY_AND_FORCES
 ) -> dict[str, Tensor]:
@@ -30,10 +37,11 @@ def verlet_step(
     Δt -> timestep_fs [fs], r -> positions [Å], v -> velocities [Å/fs], a -> accelerations [Å/fs²].
     Swope, Andersen, Berens, Wilson 1982, doi:10.1063/1.442716.
     """
-    state.velocities = state.velocities + 0.5 * timestep_fs * state.accelerations
-    state.positions = state.positions + timestep_fs * state.velocities
+    kick = half_kick(state, timestep_fs)
+    state.velocities = torch.addcmul(state.velocities, state.forces, kick)
+    state.positions = state.positions.add(state.velocities, alpha=timestep_fs)
     out = evaluate(state, potential, properties)
-    state.velocities = state.velocities + 0.5 * timestep_fs * state.accelerations
+    state.velocities = torch.addcmul(state.velocities, state.forces, kick)
     state.step += 1
     return out
 
@@ -55,10 +63,11 @@ def baoab_step(
     """
     state.step += 1
     kept = math.exp(-friction_per_ps * 1e-3 * timestep_fs)
-    state.velocities = state.velocities + 0.5 * timestep_fs * state.accelerations
-    state.positions = state.positions + 0.5 * timestep_fs * state.velocities
+    kick = half_kick(state, timestep_fs)
+    state.velocities = torch.addcmul(state.velocities, state.forces, kick)
+    state.positions = state.positions.add(state.velocities, alpha=0.5 * timestep_fs)
     noise = thermal_velocities(state, temperature_K, seed)
     state.velocities = kept * state.velocities + math.sqrt(1 - kept**2) * noise
-    state.positions = state.positions + 0.5 * timestep_fs * state.velocities
+    state.positions = state.positions.add(state.velocities, alpha=0.5 * timestep_fs)
     evaluate(state, potential)
-    state.velocities = state.velocities + 0.5 * timestep_fs * state.accelerations
+    state.velocities = torch.addcmul(state.velocities, state.forces, kick)

@@ -4,10 +4,14 @@ from typing import Any
 
 from painn_spectra.config import USABLE_NYQUIST_FRACTION, DynamicsSettings
 from painn_spectra.errors import InputError
+from painn_spectra.md.ring_polymer import RingPolymer
 from painn_spectra.units import LIGHT_CM_FS
 
 HEADROOM = 1.1  # rotation, temperature and velocity Verlet take bands above their harmonic wavenumber
 STEPS_PER_PERIOD = 8
+LARGEST_TURN = (
+    3.0  # rad per step of a ring polymer's fastest mode: at π it resonates with the kicks of forces
+)
 
 
 def check_fastest_vibration(settings: DynamicsSettings, conformers: list[dict[str, Any]]) -> None:
@@ -30,4 +34,15 @@ def check_fastest_vibration(settings: DynamicsSettings, conformers: list[dict[st
             f"md.record_interval_steps = {settings.record_interval_steps} records every {interval_fs:g} fs, "
             f"too rarely for the model's fastest vibration, {fastest_cm:.0f} cm-1, which would appear "
             f"elsewhere in the spectrum; use at most {int(longest_fs / settings.timestep_fs)}"
+        )
+
+
+def check_ring_polymer(settings: DynamicsSettings, n_beads: int, temperature_K: float) -> None:
+    """Raise InputError when steps are too long for the fastest mode of the free ring polymer."""
+    fastest = float(RingPolymer(n_beads, temperature_K).frequencies.max())  # rad/fs
+    if fastest * settings.timestep_fs > LARGEST_TURN:
+        raise InputError(
+            f"md.timestep_fs = {settings.timestep_fs:g} turns the fastest mode of {n_beads} beads at "
+            f"{temperature_K:g} K by {fastest * settings.timestep_fs:.1f} rad, where it resonates; "
+            f"use at most {int(100 * LARGEST_TURN / fastest) / 100:g}, or fewer beads"
         )

@@ -1,12 +1,16 @@
 """The stage `md`: starts, equilibration and production of a trained model, joined into trajectory.h5."""
 
 import contextlib
+import functools
 import json
+import re
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 from ase.data import atomic_masses
@@ -14,7 +18,7 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import DynamicsSettings, Isotopes
+from painn_spectra.config import DYNAMICS, DynamicsSettings, Isotopes
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
@@ -22,18 +26,20 @@ from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.excursions import excursions
 from painn_spectra.md.guards import stopped_in
-from painn_spectra.md.limits import check_fastest_vibration
+from painn_spectra.md.limits import check_fastest_vibration, check_ring_polymer
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
+from painn_spectra.md.trained_range import TrainedRange, outside, trained_range
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
+from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
-from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
+from painn_spectra.plan import STAGE_VERSION, beads_of, block_replicas, dynamics_settings
 from painn_spectra.progress import Progress
 
 Array = NDArray[np.float64]
@@ -59,6 +65,7 @@ def run_dynamics(
     load: Load = load_model,
     first_member: Path | None = None,
     group: int | None = None,
+    correction: tuple[Path, Path] | None = None,
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
 
@@ -67,12 +74,18 @@ def run_dynamics(
 
     isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
     load: opens the model file; any potential of the same interface may stand in. first_member: another model
-    of the ensemble, whose starts these shall be as far as the models agree.
+    of the ensemble, whose starts these shall be as far as the models agree. correction: of tepigs, the model
+    of the difference, which is added to the other, and the centroids that it was trained on.
     """
     began = time.perf_counter()
-    if dynamics != "classical":
-        raise InputError(f"dynamics = {dynamics!r}: not known; use 'classical'")
-    for path in (model, *([first_member] if first_member else [])):
+    if not re.match(DYNAMICS, dynamics):
+        raise InputError(f"dynamics = {dynamics!r}: not known; use 'classical', 'rpmd', 'trpmd' or 'tepigs'")
+    if (dynamics == "tepigs") != (correction is not None):
+        raise InputError(
+            f"dynamics = {dynamics!r}: a correction is trained for tepigs and for nothing else; "
+            "run 'snakemake md', or give --correction MODEL CENTROIDS with tepigs"
+        )
+    for path in (model, *([first_member] if first_member else []), *(correction or ())):
         if not path.is_file():
             raise InputError(
                 f"{path}: no such model file; train one with 'snakemake train' or correct the path"
@@ -82,6 +95,10 @@ def run_dynamics(
         numbers, frames = labelled_geometries(dataset)
         masses = isotopic_masses(numbers, frames[0], isotopes)  # (n_atoms,) | amu
         device = pick_device(settings.device)
+        trained = trained_range(numbers, frames)
+        if correction:
+            load = functools.partial(load_total, load=load, correction=correction[0])
+            trained = trained_range(numbers, labelled_geometries(correction[1])[1])
 
         starting.enter_context(output_lock(parts, wait=True))  # the first of several jobs makes all starts
         open_parts(
@@ -94,8 +111,13 @@ def run_dynamics(
                 "dynamics": dynamics,
                 "temperature_K": temperature_K,
                 "masses_amu": masses.tolist(),
-                "settings": settings.model_dump(exclude=WITHOUT_INFLUENCE),
+                "settings": {
+                    name: value
+                    for name, value in dynamics_settings(dynamics, settings).items()
+                    if name not in WITHOUT_INFLUENCE
+                },
                 **({"first_member": content_hash(first_member)} if first_member else {}),
+                **({"correction": content_hash(correction[0])} if correction else {}),
             },
         )
         starts_file = parts / "starts.json"
@@ -114,6 +136,7 @@ def run_dynamics(
         starting.close()
         starts = json.loads(starts_file.read_text(encoding="utf-8"))
         check_fastest_vibration(settings, starts["conformers"])
+        check_ring_polymer(settings, beads_of(dynamics, settings), temperature_K)
         plan = lengths(settings)
         attributes: dict[str, Any] = {
             "format_version": keys.TRAJECTORY_VERSION,
@@ -135,7 +158,9 @@ def run_dynamics(
                     f"--group {group}: md.n_replicas = {settings.n_replicas} in jobs of {size} end before "
                     f"it; count from 0 to {(settings.n_replicas - 1) // size}"
                 )
-            mine = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device, share)
+            mine = split_into_blocks(
+                parts, numbers, masses, starts, settings, temperature_K, device, share, dynamics, trained
+            )
             n_workers = min(threads or torch.get_num_threads(), len(mine))
             run_with_progress(mine, plan, model, load, n_workers, f"{molecule} {dynamics} {group:04d}")
             write_json(report, {"replicas": [share[0], share[-1]]})
@@ -149,7 +174,10 @@ def run_dynamics(
                 further = further_conformers(weights, settings.n_replicas, wanted, settings.seed)
                 starts["replicas"] = starts["replicas"][: settings.n_replicas] + further
             everyone = range(done, wanted)
-            new = split_into_blocks(parts, numbers, masses, starts, settings, temperature_K, device, everyone)
+            new = split_into_blocks(
+                parts, numbers, masses, starts, settings, temperature_K, device, everyone, dynamics,
+                trained,
+            )  # fmt: skip
             n_workers = min(threads or torch.get_num_threads(), len(new))
             run_with_progress(new, plan, model, load, n_workers, f"{molecule} {dynamics}")
             blocks += new
@@ -170,6 +198,19 @@ def run_dynamics(
             )
             if wanted == len(starts["replicas"]):
                 break
+        beyond: dict[str, Any] = {}
+        if (
+            dynamics != "classical"
+        ):  # beads, and what a correction has learnt; all recorded frames: `excursions`
+            with h5py.File(trajectory) as file:
+                beyond = {"beads_outside": outside(file, trained)}
+        if beyond and beyond["beads_outside"]["worst"]:
+            told = beyond["beads_outside"]
+            print(
+                f"{100 * told['share']:.2g} % of the frames have a bond or angle outside the training "
+                f"frames, worst: {told['worst'][0]}; label such geometries, or take the spectrum with care",
+                file=sys.stderr,
+            )
         ends = [end for block in blocks for end in segment_attributes(block.folder)]
         result = {
             "molecule": molecule,
@@ -185,6 +226,7 @@ def run_dynamics(
             **trajectory_statistics(trajectory),
             "n_stopped": len(stopped),
             "stopped": [{"replica": replica, **told} for replica, told in sorted(stopped.items())],
+            **beyond,
             # one core, one step of all replicas; earlier, interrupted runs count
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,
@@ -202,11 +244,15 @@ def split_into_blocks(
     temperature_K: float,
     device: str,
     everyone: range,
+    dynamics: str,
+    trained: TrainedRange,
 ) -> list[Block]:
     """The replicas `everyone` in blocks, each with a folder of its own: a few per core, all on a GPU."""
     geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
     linear = is_linear(geometries[0], masses_amu)
-    size = BLOCK_REPLICAS if device == "cpu" else settings.replicas_per_job or len(everyone)
+    size = settings.replicas_per_job or len(everyone)
+    if device == "cpu":
+        size = block_replicas(dynamics, settings)
     return [
         Block(
             folder=parts / f"{rows[0]:04d}-{rows[-1]:04d}",
@@ -220,6 +266,8 @@ def split_into_blocks(
             settings=settings,
             temperature_K=temperature_K,
             device=device,
+            dynamics=dynamics,
+            trained=trained,
         )
         for rows in (everyone[i : i + size] for i in range(0, len(everyone), size))
     ]

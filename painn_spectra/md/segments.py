@@ -23,7 +23,7 @@ from painn_spectra.md.state import State
 Arrays = dict[str, NDArray[Any]]
 
 EQUILIBRATION = "000000.h5"  # state only, replaced at each checkpoint; production counts from 000001.h5
-STATE = ("positions", "velocities", "forces", "potential_energy")
+STATE = State.SAVED
 PER_SAMPLE = (
     keys.POTENTIAL_ENERGY,
     keys.KINETIC_ENERGY,
@@ -43,7 +43,7 @@ def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, 
         file.attrs["seconds"] = seconds
         for name, values in samples.items():
             file.create_dataset(f"samples/{name}", data=values, fletcher32=values.size > 0)
-        for name in STATE:
+        for name in state.SAVED:
             values = getattr(state, name).cpu().numpy()
             file.create_dataset(f"state/{name}", data=values, fletcher32=True)
     write_bytes(path, buffer.getbuffer())
@@ -62,9 +62,9 @@ def restore(path: Path, state: State) -> float:
     Raises OSError or KeyError for a damaged one.
     """
     with h5py.File(path) as file:
-        values = {name: file[f"state/{name}"][:] for name in STATE}
+        values = {name: file[f"state/{name}"][:] for name in state.SAVED}
         step, seconds = int(file.attrs["step"]), float(file.attrs["seconds"])
-    for name in STATE:
+    for name in state.SAVED:
         setattr(state, name, torch.as_tensor(values[name], device=state.positions.device))
     state.step = step
     return seconds

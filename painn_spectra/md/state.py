@@ -1,6 +1,7 @@
 """The batched state of all replicas, and the mechanics of one molecule's rigid motion."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,19 +23,22 @@ class State:
     potential_energy: Tensor  # (n_replicas,) | eV, float64
     step: int = 0  # steps since the beginning of the equilibration
 
+    SAVED: ClassVar[tuple[str, ...]] = ("positions", "velocities", "forces", "potential_energy")
+
     @property
     def accelerations(self) -> Tensor:
         return self.forces / self.masses_amu * ACCELERATION_A_FS2  # (n_replicas, n_atoms, 3) | Å/fs²
 
 
 def standard_noise(state: State, seed: int) -> Tensor:
-    """Standard normal numbers of this step, (n_replicas, n_atoms, 3).
+    """Standard normal numbers of this step, as many as positions.
 
     A function of (seed, replica, step) alone: neither a restart nor the grouping of replicas changes them.
     """
-    shape = tuple(state.positions.shape[1:])
+    rows = len(state.positions) // len(state.replicas)  # beads of a ring polymer, otherwise 1
+    shape = (rows, *state.positions.shape[1:])
     noise = [np.random.default_rng((seed, r, state.step)).standard_normal(shape) for r in state.replicas]
-    return torch.as_tensor(np.stack(noise), device=state.positions.device)
+    return torch.as_tensor(np.concatenate(noise), device=state.positions.device)
 
 
 def thermal_velocities(state: State, temperature_K: float, seed: int) -> Tensor:

@@ -35,6 +35,7 @@ def trajectory_statistics(trajectory: Path) -> dict[str, Any]:
     Drift: slope of the on-step total energy. T = 2⟨E_kin⟩/(f k_B), half-step, f -> degrees_of_freedom.
     """
     drifts, temperatures, potentials, spreads = [], [], [], []
+    quantum: dict[str, Any] = {}
     with h5py.File(trajectory) as file:
         n_replicas, n_samples = file[keys.POTENTIAL_ENERGY].shape
         n_atoms, dof = len(file.attrs["numbers"]), int(file.attrs["degrees_of_freedom"])
@@ -48,6 +49,9 @@ def trajectory_statistics(trajectory: Path) -> dict[str, Any]:
             temperatures.append(2 * half_step.mean() / (dof * BOLTZMANN_EV_K))
             potentials.append(potential.mean())
             spreads.append(potential.std())
+        for name in (keys.PRIMITIVE_KINETIC_ENERGY, keys.VIRIAL_KINETIC_ENERGY):
+            if name in file:
+                quantum[f"{name}_eV"] = mean_with_error(file[name][:].mean(1))
         starts = json.loads(file.attrs["starts"])
         visits = conformer_visits(file, starts)
     drift = np.array(drifts)  # (n_replicas,) | meV/atom/ps
@@ -71,4 +75,4 @@ def trajectory_statistics(trajectory: Path) -> dict[str, Any]:
             population = mean_with_error(share)
             conformer["population"] = population["mean"]
             conformer["population_standard_error"] = population["standard_error"]
-    return result | {"starts": conformers}
+    return result | quantum | {"starts": conformers}

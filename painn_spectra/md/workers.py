@@ -4,7 +4,6 @@ import contextlib
 import functools
 import multiprocessing
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -15,7 +14,7 @@ from torch import nn
 
 from painn_spectra.errors import InputError
 from painn_spectra.md.block import Block, run_block
-from painn_spectra.model.potential import Potential
+from painn_spectra.model.fastest import fastest
 from painn_spectra.processes import end_with_parent
 
 Load = Callable[[Path, str], nn.Module]  # (model file, device) -> potential
@@ -79,28 +78,8 @@ def single_thread() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def for_dynamics(potential: nn.Module) -> nn.Module:
-    """The fast engine in place of a PaiNN potential on the CPU; any other potential stays as it is.
-
-    Without numba, which has no build for every platform, and for a width that does not divide into its lanes,
-    the dynamics runs at torch's speed.
-    """
-    if not isinstance(potential, Potential) or potential.energy_offset_eV.device.type != "cpu":
-        return potential
-    try:
-        from painn_spectra.model.engine import Engine, fits
-    except ImportError as error:
-        print(f"dynamics at torch's speed, several times slower: {error}", file=sys.stderr)
-        return potential
-    if not fits(potential):
-        return potential
-    engine = Engine(potential)
-    engine.compile_loops()
-    return engine
-
-
 def _run_in_turn(jobs: list[tuple[int, Block]], model: Path, load: Load, report: Report) -> None:
-    potential = for_dynamics(load(model, jobs[0][1].device))
+    potential = fastest(load(model, jobs[0][1].device))
     for number, block in jobs:
         run_block(block, potential, functools.partial(report, number))
 

@@ -8,27 +8,28 @@ from painn_spectra.model.painn import NORM_EPSILON
 
 
 @compiled
-def norms(uv, out):
-    """Write |Vv| to out (a, F)."""
-    n = out.shape[1]
-    epsilon = spread(out.dtype.type(NORM_EPSILON))
-    for i in range(out.shape[0]):
+def norms(uv, norm, overlap):
+    """Write |Vv| to norm (a, F), ⟨Uv, Vv⟩ to overlap (a, F)."""
+    n = norm.shape[1]
+    epsilon = spread(norm.dtype.type(NORM_EPSILON))
+    for i in range(norm.shape[0]):
         for f in range(0, n, LANES):
+            u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)
             v0, v1, v2 = vector(uv, i * 6 * n + n + f, 2 * n)
-            store(out, i * n + f, square_root(v0 * v0 + v1 * v1 + v2 * v2 + epsilon))
+            store(norm, i * n + f, square_root(v0 * v0 + v1 * v1 + v2 * v2 + epsilon))
+            store(overlap, i * n + f, u0 * v0 + u1 * v1 + u2 * v2)
 
 
 @compiled
-def update(uv, gate, s, v):
+def update(uv, overlap, gate, s, v):
     """Add a_ss + a_sv ⟨Uv, Vv⟩ to s (a, F), and a_vv Uv to v (a, 3, F) where there is a_vv."""
     n, width = s.shape[1], gate.shape[1]
     for i in range(s.shape[0]):
         for f in range(0, n, LANES):
-            u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)
-            v0, v1, v2 = vector(uv, i * 6 * n + n + f, 2 * n)
-            product = u0 * v0 + u1 * v1 + u2 * v2
-            add(s, i * n + f, load(gate, i * width + f) + load(gate, i * width + n + f) * product)
+            a_ss, a_sv = load(gate, i * width + f), load(gate, i * width + n + f)
+            add(s, i * n + f, a_ss + a_sv * load(overlap, i * n + f))
             if width > 2 * n:
+                u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)
                 a_vv = load(gate, i * width + 2 * n + f)
                 add(v, i * 3 * n + f, a_vv * u0)
                 add(v, (i * 3 + 1) * n + f, a_vv * u1)
@@ -36,17 +37,16 @@ def update(uv, gate, s, v):
 
 
 @compiled
-def gate_gradient(uv, grad_s, grad_v, grad_gate):
+def gate_gradient(uv, overlap, grad_s, grad_v, grad_gate):
     """Write the gradient with respect to the gate; without a_vv, grad_v is zero and not read."""
     n, width = grad_s.shape[1], grad_gate.shape[1]
     for i in range(grad_s.shape[0]):
         for f in range(0, n, LANES):
-            u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)
-            v0, v1, v2 = vector(uv, i * 6 * n + n + f, 2 * n)
             gs = load(grad_s, i * n + f)
             store(grad_gate, i * width + f, gs)
-            store(grad_gate, i * width + n + f, gs * (u0 * v0 + u1 * v1 + u2 * v2))
+            store(grad_gate, i * width + n + f, gs * load(overlap, i * n + f))
             if width > 2 * n:
+                u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)
                 g0, g1, g2 = vector(grad_v, i * 3 * n + f, n)
                 store(grad_gate, i * width + 2 * n + f, g0 * u0 + g1 * u1 + g2 * u2)
 

@@ -1,25 +1,23 @@
-"""Energy and forces of many replicas of one molecule without an autograd graph: the fast way on a CPU.
+"""Many replicas of one molecule without an autograd graph: the fast way on a CPU.
 
 The same function as `Potential`: filters from tables, pair work over undirected pairs, the gradient written
-out by hand, all in compiled loops. Dipole and polarizability come from the torch heads.
+out by hand, the heads too, all in one compiled call.
 """
 
 import sys
 import time
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from painn_spectra import keys
-from painn_spectra.model.pair_kernels import find_pairs
-from painn_spectra.model.passes import backward_pass, forward_pass
+from painn_spectra.model.passes import evaluate
 from painn_spectra.model.potential import Potential
 from painn_spectra.model.products import COLUMNS
-from painn_spectra.model.workspace import Buffers, make_buffers, pack_weights
+from painn_spectra.model.workspace import Buffers, Molecule, make_buffers, pack_molecule, pack_weights
 
-BLOCK_ATOMS = 288  # evaluated together: what a layer keeps for the gradient stays in the cache
+BLOCK_ATOMS = 144  # evaluated together; between 18 and 288 the cost is the same
 PAIRS_PER_ATOM = 8  # room at first
 ELECTRIC = {keys.DIPOLE, keys.POLARIZABILITY}
 
@@ -38,11 +36,10 @@ class Engine(nn.Module):
         self.charge, self.metadata = potential.charge, potential.metadata
         self.weights = pack_weights(potential)
         self.dtype = potential.painn.embedding.weight.dtype
-        self.spaces: dict[int, Buffers] = {}
-        self.elements = torch.zeros(0, dtype=torch.int64)
-        self.numbers = self.elements  # of the last call
-        self.energy_scale_eV = float(potential.energy_scale_eV)
-        self.energy_offset_eV = 0.0  # of the molecule
+        self.spaces: dict[int, Buffers] = {}  # by number of replicas
+        self.numbers = torch.zeros(0, dtype=torch.int64)  # of the last call
+        self.elements = self.numbers
+        self.molecule: Molecule
 
     def forward(
         self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...] = keys.PROPERTIES
@@ -50,74 +47,46 @@ class Engine(nn.Module):
         """As `Potential.forward`, but every row of numbers (b, n) is the same molecule, without padding."""
         if numbers is not self.numbers:  # the dynamics passes the same tensor every step
             if not torch.equal(numbers[0], self.elements):
-                self.take_molecule(numbers[0])
+                self.elements = numbers[0].clone()
+                self.molecule = pack_molecule(self.potential, self.elements)
+                self.spaces.clear()
             self.numbers = numbers
-        size = max(1, BLOCK_ATOMS // numbers.shape[1])
-        if len(positions) <= size:
-            return self.block(numbers, positions, properties)
-        parts = [
-            self.block(numbers[first : first + size], positions[first : first + size], properties)
-            for first in range(0, len(positions), size)
-        ]
-        return {name: torch.cat([part[name] for part in parts]) for name in properties}
+        b, n = positions.shape[:2]
+        r = np.ascontiguousarray(positions.detach().numpy(), dtype=np.float64)
+        out = {
+            keys.ENERGY: np.empty(b),
+            keys.FORCES: np.empty((b, n, 3)),
+            keys.DIPOLE: np.empty((b, 3)),
+            keys.POLARIZABILITY: np.empty((b, 3, 3)),
+        }
+        with_forces, electric = keys.FORCES in properties, not ELECTRIC.isdisjoint(properties)
+        size = max(1, BLOCK_ATOMS // n)
+        for first in range(0, b, size):
+            part = slice(first, first + size)
+            self.block(r[part], with_forces, electric, *(values[part] for values in out.values()))
+        return {
+            name: torch.from_numpy(out[name]).to(torch.float64 if name == keys.ENERGY else self.dtype)
+            for name in properties
+        }
+
+    def block(self, positions: np.ndarray, with_forces: bool, electric: bool, *out: np.ndarray) -> None:
+        """Fill in results for a few replicas, with more room for pairs where it is needed."""
+        b, n = positions.shape[:2]
+        room = 0 if b in self.spaces else PAIRS_PER_ATOM * b * n
+        while True:
+            if room:
+                self.spaces[b] = make_buffers(self.weights, self.molecule, b, room)
+            space = self.spaces[b]
+            n_pairs = evaluate(self.weights, self.molecule, space, positions, with_forces, electric, *out)
+            if n_pairs <= len(space.pairs):
+                return
+            room = n_pairs + n_pairs // 4
 
     def compile_loops(self) -> None:
         """Compile them, or read what an earlier process compiled, and tell when they had to be compiled."""
         began = time.monotonic()
-        self(torch.ones(1, 2, dtype=torch.int64), torch.eye(2, 3)[None], (keys.ENERGY, keys.FORCES))
+        self(torch.ones(1, 2, dtype=torch.int64), torch.eye(2, 3)[None])
         seconds = time.monotonic() - began
-        if backward_pass.stats.cache_misses and seconds > 2:
-            kept = f", kept in {backward_pass.stats.cache_path}" if backward_pass.stats.cache_path else ""
-            print(f"loops of the dynamics compiled in {seconds:.0f} s{kept}", file=sys.stderr)
-
-    def take_molecule(self, elements: Tensor) -> None:
-        """What is constant for a molecule: the first layer's scalars and their φ."""
-        self.elements = elements.clone()
-        self.spaces.clear()
-        painn: Any = self.potential.painn
-        with torch.no_grad():
-            first_s = painn.embedding(elements - 1)  # (n, F)
-            self.first_phi = painn.messages[0].phi(first_s)  # (n, 3F)
-        self.first_s = first_s.numpy()
-        last: Any = self.potential.energy_head.net[2]
-        constant = self.energy_scale_eV * float(last.bias.detach())
-        self.energy_offset_eV = float((self.potential.energy_offset_eV[elements] + constant).sum())
-
-    def pairs(self, positions: np.ndarray) -> tuple[Buffers, int]:
-        """Buffers for these replicas, with the pairs inside the cutoff filled in, and the number of pairs."""
-        b, n = positions.shape[:2]
-        room = PAIRS_PER_ATOM * b * n if b not in self.spaces else 0
-        while True:
-            if room:
-                self.spaces[b] = make_buffers(self.weights, b * n, room, self.first_phi.repeat(b, 1))
-            space = self.spaces[b]
-            cutoff_A = self.potential.painn.cutoff_A
-            n_pairs = find_pairs(positions, cutoff_A, space.pairs, space.distances, space.directions)
-            if n_pairs <= len(space.pairs):
-                return space, n_pairs
-            room = n_pairs + n_pairs // 4
-
-    def block(self, numbers: Tensor, positions: Tensor, properties: tuple[str, ...]) -> dict[str, Tensor]:
-        """Results for a few replicas."""
-        b, n = numbers.shape
-        r = positions.detach().double().numpy()
-        space, n_pairs = self.pairs(r)
-        space.s.reshape(b, n, -1)[:] = self.first_s
-        electric = bool(ELECTRIC & set(properties))
-        forward_pass(self.weights, space, n_pairs, electric)
-        not_a_number = 0 * r  # such atoms have no pair in the list: without this they would pass unseen
-        scale = self.energy_scale_eV
-        out: dict[str, Tensor] = {}
-        if keys.ENERGY in properties:
-            net = space.net_energy.reshape(b, n).sum(1) + not_a_number.sum((1, 2))
-            out[keys.ENERGY] = torch.from_numpy(self.energy_offset_eV + scale * net)
-        if keys.FORCES in properties:
-            backward_pass(self.weights, space, n_pairs, electric)
-            forces = not_a_number - scale * space.gradient.reshape(b, n, 3)
-            out[keys.FORCES] = torch.from_numpy(forces.astype(space.s.dtype))
-        if electric:
-            s, v = torch.from_numpy(space.s).view(b, n, -1), torch.from_numpy(space.v[-1]).view(b, n, 3, -1)
-            real = torch.ones(b, n, dtype=self.dtype)
-            with torch.no_grad():
-                out |= self.potential.electric(numbers, positions.to(self.dtype), s, v, real, properties)
-        return out
+        if evaluate.stats.cache_misses and seconds > 2:
+            kept = f", kept in {evaluate.stats.cache_path}" if evaluate.stats.cache_path else ""
+            print(f"loops compiled in {seconds:.0f} s{kept}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The filters W(r) f_cut(r) of PaiNN as quintic Hermite tables: dynamics reads them instead of sines."""
+"""The filters W(r) f_cut(r) of PaiNN as piecewise polynomials: dynamics reads them instead of sines."""
 
 import math
 
@@ -9,42 +9,58 @@ from numpy.typing import NDArray
 from painn_spectra.model.lanes import LANES
 from painn_spectra.model.painn import PaiNN
 
-PHASE_STEP = {np.dtype(np.float32): 0.5, np.dtype(np.float64): 0.05}  # of the fastest sine, radians
+PHASE_STEP = {np.dtype(np.float32): 0.8, np.dtype(np.float64): 0.1}  # of the fastest sine, radians
+COEFFICIENTS = 6  # of a polynomial of degree 5
 
 
-def filter_tables(painn: PaiNN, dtype: np.dtype) -> NDArray:
-    """Tables of all layers, (n_layers, n_intervals + 2, F/8, 3, 3, 8): node, feature, filter, order, feature.
+def radial_polynomials(painn: PaiNN, dtype: np.dtype) -> NDArray:
+    """Coefficients of the radial channels times the cutoff, (n_intervals, 6, n_radial + 1), float64.
 
-    At node k, r = k h with h = r_c / n_intervals, lie W, h W' and h² W'' of the filters s, vs, vv, in the
-    order in which a loop over eight features reads them. The node past r_c is zero. Between nodes the
-    derivative of the fastest radial channel is wrong by at most
-    7.5e-5 (phase step)⁵ of its amplitude, from f⁽⁶⁾ h⁶ t³(1−t)³/720.
+    Interval k of width h holds r = (k + ½ + t) h, |t| ≤ ½; coefficient m belongs to t^m. The last channel is
+    the cutoff itself, which the bias of the filters multiplies. The polynomials interpolate at Chebyshev's
+    nodes: of the fastest channel's amplitude the value is wrong by at most (θ/2)⁶/23040, the slope by 12/θ
+    times as much, θ being the phase step.
     """
     cutoff = painn.cutoff_A
     order = math.pi / cutoff * np.arange(1, painn.n_radial + 1)  # | 1/Å
     n_intervals = math.ceil(order[-1] * cutoff / PHASE_STEP[dtype])
-    step = cutoff / n_intervals  # Å
-    r = step * np.arange(n_intervals + 1)[:, None]  # (n_intervals + 1, 1) | Å
-    r[0] = 1.0  # replaced below
-    sine = np.sin(order * r) / r
-    slope = (order * np.cos(order * r) - sine) / r
-    bend = (-(order**2) * np.sin(order * r) - 2 * slope) / r
-    sine[0], slope[0], bend[0] = order, 0.0, -(order**3) / 3
-    r[0] = 0.0
-    one, zero = np.ones_like(r), np.zeros_like(r)  # the bias is one channel more
-    basis = [np.hstack(pair) for pair in ((sine, one), (slope, zero), (bend, zero))]
-    k = math.pi / cutoff  # 1/Å
-    cut = 0.5 * (np.cos(k * r) + 1)
-    cut_slope, cut_bend = -0.5 * k * np.sin(k * r), -0.5 * k**2 * np.cos(k * r)
-    product = (
-        basis[0] * cut,
-        step * (basis[1] * cut + basis[0] * cut_slope),
-        step**2 * (basis[2] * cut + 2 * basis[1] * cut_slope + basis[0] * cut_bend),
-    )
+    t = 0.5 * np.cos(math.pi * (np.arange(COEFFICIENTS) + 0.5) / COEFFICIENTS)
+    r = (np.arange(n_intervals)[:, None, None] + 0.5 + t[:, None]) * cutoff / n_intervals  # Å
+    cut = 0.5 * (np.cos(math.pi / cutoff * r) + 1)
+    values = np.concatenate([np.sin(order * r) / r, np.ones_like(r)], axis=-1) * cut
+    return np.linalg.inv(np.vander(t, increasing=True)) @ values
+
+
+def radial_table(painn: PaiNN, dtype: np.dtype) -> NDArray:
+    """The radial channels by eights, (n_intervals, n_eights, 6, 8); `starts_of_eights` tells which."""
+    polynomials = radial_polynomials(painn, dtype)
+    starts = starts_of_eights(polynomials.shape[-1])
+    table = np.zeros((len(polynomials), len(starts), COEFFICIENTS, LANES), dtype)
+    done = 0
+    for eight, start in enumerate(starts):
+        own = polynomials[..., done : start + LANES]  # channels of the eight before it stay zero
+        table[:, eight, :, done - start : done - start + own.shape[-1]] = own
+        done = start + LANES
+    return table
+
+
+def starts_of_eights(n_channels: int) -> NDArray[np.int64]:
+    """First channel of each eight; the last one overlaps the one before it and does not reach beyond."""
+    n = -(-n_channels // LANES)
+    return np.minimum(LANES * np.arange(n), max(0, n_channels - LANES))
+
+
+def filter_weights(painn: PaiNN) -> NDArray:
+    """From radial channels to filters, (n_layers, 3, F, n_radial + 1), float64; s, vs, vv; bias last."""
     linear = painn.filters
     weight = torch.cat([linear.weight, linear.bias[:, None]], dim=1).detach().double().numpy()
-    table = np.stack([values @ weight.T for values in product], axis=1)  # (n_intervals + 1, 3, n_layers 3F)
-    table = np.pad(table, ((0, 1), (0, 0), (0, 0)))
-    n_nodes, n_layers = len(table), len(painn.messages)
-    table = table.reshape(n_nodes, 3, n_layers, 3, -1, LANES)
+    return weight.reshape(len(painn.messages), 3, painn.n_features, -1)
+
+
+def filter_tables(painn: PaiNN, dtype: np.dtype) -> NDArray:
+    """Polynomials of the filters, (n_layers, n_intervals, F/8, 3, 6, 8), in the order of reading."""
+    polynomials = radial_polynomials(painn, dtype)
+    n_layers, _, n_features, n_channels = (weights := filter_weights(painn)).shape
+    table = polynomials @ weights.reshape(-1, n_channels).T  # (n_intervals, 6, n_layers 3 F)
+    table = table.reshape(*table.shape[:2], n_layers, 3, n_features // LANES, LANES)
     return np.ascontiguousarray(table.transpose(2, 0, 4, 3, 1, 5), dtype=dtype)

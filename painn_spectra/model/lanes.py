@@ -18,11 +18,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 8
-TAYLOR_ORDER = 12
+TAYLOR_ORDERS = {32: 7, 64: 12}  # by bits: what is left out is below the rounding
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
 
 KERNELS = (
-    "lanes", "products", "atom_kernels", "pair_kernels", "passes",
+    "lanes", "products", "neighbours", "pair_kernels", "atom_kernels", "head_kernels", "passes",
     "training_atoms", "training_pairs", "training_second", "training_heads",
 )  # fmt: skip
 
@@ -158,7 +158,7 @@ def square_root(typing_context: Any, value: Any) -> Any:
 
 @intrinsic
 def exponential(typing_context: Any, value: Any) -> Any:
-    """e^x for |x| ≤ 87, beyond that e^±87: 2^n times the Taylor series of 2^f, |f| ≤ ½, to 2e-16."""
+    """e^x for |x| ≤ 87, beyond that e^±87: 2^n times the Taylor series of 2^f, |f| ≤ ½."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind, bits = context.get_value_type(value), value.dtype.bitwidth
@@ -172,8 +172,9 @@ def exponential(typing_context: Any, value: Any) -> Any:
         x = builder.fmul(x, number(1 / math.log(2)))
         whole = _call(builder, "rint", x, bits)
         part = builder.fmul(builder.fsub(x, whole), number(math.log(2)))
-        series = number(1 / math.factorial(TAYLOR_ORDER))
-        for order in reversed(range(TAYLOR_ORDER)):
+        highest = TAYLOR_ORDERS[bits]
+        series = number(1 / math.factorial(highest))
+        for order in reversed(range(highest)):
             product = builder.fmul(series, part, flags=FLAGS)
             series = builder.fadd(product, number(1 / math.factorial(order)), flags=FLAGS)
         mantissa, bias = {32: (23, 127), 64: (52, 1023)}[bits]
@@ -224,3 +225,18 @@ def subtract(array, offset, value):
 def vector(array, offset, n_features):
     """The three components of eight features, of an array (..., 3, F)."""
     return load(array, offset), load(array, offset + n_features), load(array, offset + 2 * n_features)
+
+
+@compiled
+def clear(array, n):
+    """The first n elements = 0, flat; n a multiple of eight."""
+    zero = spread(array.dtype.type(0))
+    for k in range(0, n, LANES):
+        store(array, k, zero)
+
+
+@compiled
+def copy(source, start, n, out, to):
+    """out[to : to + n] = source[start : start + n], flat; n a multiple of eight."""
+    for k in range(0, n, LANES):
+        store(out, to + k, load(source, start + k))

@@ -1,194 +1,206 @@
 """PaiNN's message and its gradient over undirected pairs, compiled by numba.
 
-Atoms of all replicas are numbered through. Filters come from `filter_table.py`; a pair (i, j) has the
-direction u = (r_j − r_i)/r.
+`neighbours.py` numbers the pairs (i, j), with the direction u = (r_j − r_i)/r; filters come from
+`filter_table.py`.
 """
 
-import numpy as np
+from painn_spectra.model.lanes import (
+    LANES,
+    add,
+    clear,
+    compiled,
+    load,
+    spread,
+    store,
+    subtract,
+    total,
+    vector,
+)
 
-from painn_spectra.model.lanes import LANES, add, compiled, load, spread, subtract, total, vector
-
-
-@compiled
-def find_pairs(positions, cutoff, atoms, distances, directions):
-    """Fill in the pairs inside the cutoff: atoms (n_max, 2), distances (n_max,) | Å, directions (n_max, 3).
-
-    positions: (b, n, 3) | Å, float64. Returns the number of pairs; what exceeds n_max is not written.
-    """
-    n_replicas, n_atoms = positions.shape[:2]
-    n_pairs = 0
-    for b in range(n_replicas):
-        for i in range(n_atoms):
-            for j in range(i + 1, n_atoms):
-                x = positions[b, j, 0] - positions[b, i, 0]
-                y = positions[b, j, 1] - positions[b, i, 1]
-                z = positions[b, j, 2] - positions[b, i, 2]
-                squared = x * x + y * y + z * z
-                if squared < cutoff * cutoff:
-                    if n_pairs < len(distances):
-                        r = np.sqrt(squared)
-                        atoms[n_pairs, 0] = b * n_atoms + i
-                        atoms[n_pairs, 1] = b * n_atoms + j
-                        distances[n_pairs] = r
-                        directions[n_pairs, 0] = x / r
-                        directions[n_pairs, 1] = y / r
-                        directions[n_pairs, 2] = z / r
-                    n_pairs += 1
-    return n_pairs
+EIGHT = 6 * LANES  # coefficients of eight features of one filter
+FEATURE = 3 * 6  # coefficients of one feature's filters
 
 
 @compiled
-def hermite(t, table):
-    """Weights of W, h W', h² W'' at both nodes, each spread: six for W and six for h W', 0 ≤ t < 1."""
-    kind = table.dtype.type
-    t2, t3, t4 = t * t, t**3, t**4
-    t5 = t4 * t
-    later, slope_later = 10 * t3 - 15 * t4 + 6 * t5, 30 * t2 - 60 * t3 + 30 * t4
-    value = (
-        spread(kind(1 - later)),
-        spread(kind(t - 6 * t3 + 8 * t4 - 3 * t5)),
-        spread(kind(0.5 * t2 - 1.5 * t3 + 1.5 * t4 - 0.5 * t5)),
-        spread(kind(later)),
-        spread(kind(-4 * t3 + 7 * t4 - 3 * t5)),
-        spread(kind(0.5 * t3 - t4 + 0.5 * t5)),
-    )
-    slope = (
-        spread(kind(-slope_later)),
-        spread(kind(1 - 18 * t2 + 32 * t3 - 15 * t4)),
-        spread(kind(t - 4.5 * t2 + 6 * t3 - 2.5 * t4)),
-        spread(kind(slope_later)),
-        spread(kind(-12 * t2 + 28 * t3 - 15 * t4)),
-        spread(kind(1.5 * t2 - 4 * t3 + 2.5 * t4)),
-    )
-    return value, slope
+def polynomial(table, at, t):
+    """Eight values at t of the polynomials whose coefficients begin at `at`."""
+    low = load(table, at) + t * load(table, at + LANES)
+    value = load(table, at + 4 * LANES) + t * load(table, at + 5 * LANES)
+    value = load(table, at + 3 * LANES) + t * value
+    value = load(table, at + 2 * LANES) + t * value
+    return low + t * t * value
 
 
 @compiled
-def interpolate(table, at, next_node, weights):
-    """One filter of eight features; at: where its W begins, next_node: distance to the next node's."""
-    then = at + next_node
+def polynomial_and_slope(table, at, t):
+    """Values, and derivatives by t."""
+    value = load(table, at + 5 * LANES)
+    slope = value
+    value = load(table, at + 4 * LANES) + t * value
+    slope = value + t * slope
+    value = load(table, at + 3 * LANES) + t * value
+    slope = value + t * slope
+    value = load(table, at + 2 * LANES) + t * value
+    slope = value + t * slope
+    value = load(table, at + LANES) + t * value
+    slope = value + t * slope
+    return load(table, at) + t * value, slope
+
+
+@compiled
+def place(places, p):
+    """t and u of pair p, each eight times."""
     return (
-        weights[0] * load(table, at)
-        + weights[1] * load(table, at + 8)
-        + weights[2] * load(table, at + 16)
-        + weights[3] * load(table, then)
-        + weights[4] * load(table, then + 8)
-        + weights[5] * load(table, then + 16)
+        spread(places[p, 0]),
+        (spread(places[p, 1]), spread(places[p, 2]), spread(places[p, 3])),
     )
 
 
 @compiled
-def direction(directions, p):
-    """u of pair p, each component spread."""
-    return spread(directions[p, 0]), spread(directions[p, 1]), spread(directions[p, 2])
-
-
-@compiled
-def message(n_pairs, atoms, distances, directions, inverse_step, table, phi, v, first, s, v_out):
+def message(n_pairs, pairs, places, table, phi, v, s, v_out):
     """Add Δs_i = Σ_j φ_s W_s to s and Δv_i = Σ_j φ_vs W_vs u + φ_vv W_vv v_j to v_out.
 
     phi: (a, 3F), blocks s, vs, vv of every atom; s: (a, F); v, v_out: (a, 3, F); table: one layer's.
-    first: v is zero and not read.
     """
     n = s.shape[1]
-    next_node = 9 * n
     for p in range(n_pairs):
-        i, j = atoms[p, 0], atoms[p, 1]
-        x = np.float64(distances[p]) * inverse_step
-        node = int(x)
-        value, _ = hermite(x - node, table)
-        u0, u1, u2 = direction(directions, p)
+        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        t, u = place(places, p)
         for f in range(0, n, LANES):
-            at = node * next_node + 9 * f
-            w = interpolate(table, at, next_node, value)
+            at = FEATURE * (interval * n + f)
+            w = polynomial(table, at, t)
             add(s, i * n + f, w * load(phi, j * 3 * n + f))
             add(s, j * n + f, w * load(phi, i * 3 * n + f))
-            w = interpolate(table, at + 24, next_node, value)
+            w = polynomial(table, at + EIGHT, t)
             along_i, along_j = w * load(phi, (j * 3 + 1) * n + f), w * load(phi, (i * 3 + 1) * n + f)
-            if first:
-                add(v_out, i * 3 * n + f, along_i * u0)
-                add(v_out, (i * 3 + 1) * n + f, along_i * u1)
-                add(v_out, (i * 3 + 2) * n + f, along_i * u2)
-                subtract(v_out, j * 3 * n + f, along_j * u0)
-                subtract(v_out, (j * 3 + 1) * n + f, along_j * u1)
-                subtract(v_out, (j * 3 + 2) * n + f, along_j * u2)
-            else:
-                w = interpolate(table, at + 48, next_node, value)
-                passed_i, passed_j = w * load(phi, (j * 3 + 2) * n + f), w * load(phi, (i * 3 + 2) * n + f)
-                add(v_out, i * 3 * n + f, along_i * u0 + passed_i * load(v, j * 3 * n + f))
-                add(v_out, (i * 3 + 1) * n + f, along_i * u1 + passed_i * load(v, (j * 3 + 1) * n + f))
-                add(v_out, (i * 3 + 2) * n + f, along_i * u2 + passed_i * load(v, (j * 3 + 2) * n + f))
-                add(v_out, j * 3 * n + f, passed_j * load(v, i * 3 * n + f) - along_j * u0)
-                add(v_out, (j * 3 + 1) * n + f, passed_j * load(v, (i * 3 + 1) * n + f) - along_j * u1)
-                add(v_out, (j * 3 + 2) * n + f, passed_j * load(v, (i * 3 + 2) * n + f) - along_j * u2)
+            w = polynomial(table, at + 2 * EIGHT, t)
+            passed_i, passed_j = w * load(phi, (j * 3 + 2) * n + f), w * load(phi, (i * 3 + 2) * n + f)
+            to_i, to_j = i * 3 * n + f, j * 3 * n + f
+            add(v_out, to_i, along_i * u[0] + passed_i * load(v, to_j))
+            add(v_out, to_i + n, along_i * u[1] + passed_i * load(v, to_j + n))
+            add(v_out, to_i + 2 * n, along_i * u[2] + passed_i * load(v, to_j + 2 * n))
+            add(v_out, to_j, passed_j * load(v, to_i) - along_j * u[0])
+            add(v_out, to_j + n, passed_j * load(v, to_i + n) - along_j * u[1])
+            add(v_out, to_j + 2 * n, passed_j * load(v, to_i + 2 * n) - along_j * u[2])
 
 
 @compiled
 def message_gradient(
-    n_pairs, atoms, distances, directions, inverse_step, table, phi, v, first, grad_s, grad_v, grad_phi,
-    grad_v_in, grad_r,
+    n_pairs, pairs, places, table, phi, v, grad_s, grad_v, grad_phi, grad_v_in, pull
 ):  # fmt: skip
-    """Add what `message` passes back to grad_phi (a, 3F), grad_v_in (a, 3, F), grad_r (a, 3) float64 | 1/Å.
+    """Add what `message` passes back to grad_phi (a, 3F), grad_v_in (a, 3, F) and pull (n_pairs, 4, 8).
 
-    grad_s, grad_v: gradient with respect to the message's results. first: phi is constant and v zero, so
-    that only grad_r gets something.
+    grad_s, grad_v: gradient with respect to the message's results. pull: by t and by the components of u;
+    its eights still to be summed.
     """
     n = grad_s.shape[1]
-    next_node = 9 * n
-    zero = spread(table.dtype.type(0))
     for p in range(n_pairs):
-        i, j = atoms[p, 0], atoms[p, 1]
-        x = np.float64(distances[p]) * inverse_step
-        node = int(x)
-        value, slope = hermite(x - node, table)
-        u0, u1, u2 = direction(directions, p)
-        by_r, by_u0, by_u1, by_u2 = zero, zero, zero, zero  # h ∂E/∂r, ∂E/∂u
+        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        t, u = place(places, p)
+        at_pull = 4 * LANES * p
+        by_t, by_u0 = load(pull, at_pull), load(pull, at_pull + LANES)
+        by_u1, by_u2 = load(pull, at_pull + 2 * LANES), load(pull, at_pull + 3 * LANES)
         for f in range(0, n, LANES):
-            at = node * next_node + 9 * f
-            w, dw = interpolate(table, at, next_node, value), interpolate(table, at, next_node, slope)
-            gs_i, gs_j = load(grad_s, i * n + f), load(grad_s, j * n + f)
-            by_r = by_r + dw * (gs_i * load(phi, j * 3 * n + f) + gs_j * load(phi, i * 3 * n + f))
-            if not first:
-                add(grad_phi, j * 3 * n + f, w * gs_i)
-                add(grad_phi, i * 3 * n + f, w * gs_j)
-            gi0, gi1, gi2 = vector(grad_v, i * 3 * n + f, n)
-            gj0, gj1, gj2 = vector(grad_v, j * 3 * n + f, n)
-            along_i, along_j = gi0 * u0 + gi1 * u1 + gi2 * u2, gj0 * u0 + gj1 * u1 + gj2 * u2
-            at += 24
-            w, dw = interpolate(table, at, next_node, value), interpolate(table, at, next_node, slope)
-            phi_i, phi_j = load(phi, (i * 3 + 1) * n + f), load(phi, (j * 3 + 1) * n + f)
-            by_r = by_r + dw * (phi_j * along_i - phi_i * along_j)
-            if not first:
-                add(grad_phi, (j * 3 + 1) * n + f, w * along_i)
-                subtract(grad_phi, (i * 3 + 1) * n + f, w * along_j)
+            at = FEATURE * (interval * n + f)
+            one_i, one_j, three_i, three_j = i * n + f, j * n + f, i * 3 * n + f, j * 3 * n + f
+            w, dw = polynomial_and_slope(table, at, t)
+            gs_i, gs_j = load(grad_s, one_i), load(grad_s, one_j)
+            by_t = by_t + dw * (gs_i * load(phi, three_j) + gs_j * load(phi, three_i))
+            add(grad_phi, three_j, w * gs_i)
+            add(grad_phi, three_i, w * gs_j)
+            gi0, gi1, gi2 = vector(grad_v, three_i, n)
+            gj0, gj1, gj2 = vector(grad_v, three_j, n)
+            along_i = gi0 * u[0] + gi1 * u[1] + gi2 * u[2]
+            along_j = gj0 * u[0] + gj1 * u[1] + gj2 * u[2]
+            w, dw = polynomial_and_slope(table, at + EIGHT, t)
+            phi_i, phi_j = load(phi, three_i + n), load(phi, three_j + n)
+            by_t = by_t + dw * (phi_j * along_i - phi_i * along_j)
+            add(grad_phi, three_j + n, w * along_i)
+            subtract(grad_phi, three_i + n, w * along_j)
             phi_i, phi_j = phi_i * w, phi_j * w
             by_u0 = by_u0 + (phi_j * gi0 - phi_i * gj0)
             by_u1 = by_u1 + (phi_j * gi1 - phi_i * gj1)
             by_u2 = by_u2 + (phi_j * gi2 - phi_i * gj2)
-            if not first:
-                vi0, vi1, vi2 = vector(v, i * 3 * n + f, n)
-                vj0, vj1, vj2 = vector(v, j * 3 * n + f, n)
-                overlap_i, overlap_j = gi0 * vj0 + gi1 * vj1 + gi2 * vj2, gj0 * vi0 + gj1 * vi1 + gj2 * vi2
-                at += 24
-                w, dw = interpolate(table, at, next_node, value), interpolate(table, at, next_node, slope)
-                phi_i, phi_j = load(phi, (i * 3 + 2) * n + f), load(phi, (j * 3 + 2) * n + f)
-                by_r = by_r + dw * (phi_j * overlap_i + phi_i * overlap_j)
-                add(grad_phi, (j * 3 + 2) * n + f, w * overlap_i)
-                add(grad_phi, (i * 3 + 2) * n + f, w * overlap_j)
-                phi_i, phi_j = phi_i * w, phi_j * w
-                add(grad_v_in, j * 3 * n + f, phi_j * gi0)
-                add(grad_v_in, (j * 3 + 1) * n + f, phi_j * gi1)
-                add(grad_v_in, (j * 3 + 2) * n + f, phi_j * gi2)
-                add(grad_v_in, i * 3 * n + f, phi_i * gj0)
-                add(grad_v_in, (i * 3 + 1) * n + f, phi_i * gj1)
-                add(grad_v_in, (i * 3 + 2) * n + f, phi_i * gj2)
-        # r_j − r_i moves r along u, and u across: ∂E/∂(r_j − r_i) = E_r u + (E_u − (E_u·u) u)/r
-        by_u = (total(by_u0), total(by_u1), total(by_u2))
-        across = 1.0 / np.float64(distances[p])
-        straight = total(by_r) * inverse_step
+            vi0, vi1, vi2 = vector(v, three_i, n)
+            vj0, vj1, vj2 = vector(v, three_j, n)
+            overlap_i = gi0 * vj0 + gi1 * vj1 + gi2 * vj2
+            overlap_j = gj0 * vi0 + gj1 * vi1 + gj2 * vi2
+            w, dw = polynomial_and_slope(table, at + 2 * EIGHT, t)
+            phi_i, phi_j = load(phi, three_i + 2 * n), load(phi, three_j + 2 * n)
+            by_t = by_t + dw * (phi_j * overlap_i + phi_i * overlap_j)
+            add(grad_phi, three_j + 2 * n, w * overlap_i)
+            add(grad_phi, three_i + 2 * n, w * overlap_j)
+            phi_i, phi_j = phi_i * w, phi_j * w
+            add(grad_v_in, three_j, phi_j * gi0)
+            add(grad_v_in, three_j + n, phi_j * gi1)
+            add(grad_v_in, three_j + 2 * n, phi_j * gi2)
+            add(grad_v_in, three_i, phi_i * gj0)
+            add(grad_v_in, three_i + n, phi_i * gj1)
+            add(grad_v_in, three_i + 2 * n, phi_i * gj2)
+        store(pull, at_pull, by_t)
+        store(pull, at_pull + LANES, by_u0)
+        store(pull, at_pull + 2 * LANES, by_u1)
+        store(pull, at_pull + 3 * LANES, by_u2)
+
+
+@compiled
+def surroundings(n_pairs, pairs, places, table, starts, slots, scalars, vectors):
+    """Sums over neighbours of the radial channels b: Σ_j b(r_ij) and Σ_j b(r_ij) u_ij of each element.
+
+    scalars: (a, K), vectors: (a, 3, K), both overwritten; slots: (a,), where in K an atom's element has its
+    channels; table, starts: of `radial_table`.
+    """
+    n = scalars.shape[1]
+    clear(scalars, scalars.size)
+    clear(vectors, vectors.size)
+    for p in range(n_pairs):
+        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        t, u = place(places, p)
+        for eight in range(len(starts)):
+            b = polynomial(table, EIGHT * (interval * len(starts) + eight), t)
+            from_j, from_i = slots[j] + starts[eight], slots[i] + starts[eight]
+            add(scalars, i * n + from_j, b)
+            add(scalars, j * n + from_i, b)
+            for c in range(3):
+                along = b * u[c]
+                add(vectors, (i * 3 + c) * n + from_j, along)
+                subtract(vectors, (j * 3 + c) * n + from_i, along)
+
+
+@compiled
+def surroundings_gradient(n_pairs, pairs, places, table, starts, slots, grad_scalars, grad_vectors, pull):
+    """Add what `surroundings` passes back to pull (n_pairs, 4, 8)."""
+    n = grad_scalars.shape[1]
+    for p in range(n_pairs):
+        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
+        t, u = place(places, p)
+        for eight in range(len(starts)):
+            b, slope = polynomial_and_slope(table, EIGHT * (interval * len(starts) + eight), t)
+            from_j, from_i = slots[j] + starts[eight], slots[i] + starts[eight]
+            i0, i1, i2 = vector(grad_vectors, i * 3 * n + from_j, n)
+            j0, j1, j2 = vector(grad_vectors, j * 3 * n + from_i, n)
+            by_u0, by_u1, by_u2 = i0 - j0, i1 - j1, i2 - j2
+            by_b = load(grad_scalars, i * n + from_j) + load(grad_scalars, j * n + from_i)
+            by_b = by_b + by_u0 * u[0] + by_u1 * u[1] + by_u2 * u[2]
+            add(pull, 4 * LANES * p, slope * by_b)
+            add(pull, (4 * p + 1) * LANES, b * by_u0)
+            add(pull, (4 * p + 2) * LANES, b * by_u1)
+            add(pull, (4 * p + 3) * LANES, b * by_u2)
+
+
+@compiled
+def position_gradient(n_pairs, pairs, places, pull, inverse_step, gradient):
+    """Add ∂E/∂r to gradient (a, 3) float64 | 1/Å; inverse_step: dt/dr | 1/Å.
+
+    r_j − r_i moves r along u, and u across: ∂E/∂(r_j − r_i) = E_r u + (E_u − (E_u·u) u)/r.
+    """
+    for p in range(n_pairs):
+        i, j, inverse = pairs[p, 0], pairs[p, 1], places[p, 4]
+        by_r, along = total(load(pull, 4 * LANES * p)) * inverse_step, 0.0
         for c in range(3):
-            straight -= by_u[c] * directions[p, c] * across
+            along += total(load(pull, (4 * p + 1 + c) * LANES)) * places[p, 1 + c]
         for c in range(3):
-            pull = straight * directions[p, c] + by_u[c] * across
-            grad_r[j, c] += pull
-            grad_r[i, c] -= pull
+            by_u = total(load(pull, (4 * p + 1 + c) * LANES))
+            force = (by_r - along * inverse) * places[p, 1 + c] + by_u * inverse
+            gradient[j, c] += force
+            gradient[i, c] -= force

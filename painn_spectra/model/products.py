@@ -19,6 +19,12 @@ def packed(matrix: NDArray) -> NDArray:
     return np.ascontiguousarray(matrix.reshape(n_in, -1, COLUMNS).transpose(1, 0, 2))
 
 
+def filled_up(n: int) -> int:
+    """The next multiple of 16."""
+    return -(-n // COLUMNS) * COLUMNS
+
+
+ROWS = 144  # of a product, for which one goes through all panels: they stay in the cache
 ZERO, FROM_BIAS, ADD = 0, 1, 2  # what a product begins with
 
 
@@ -28,9 +34,11 @@ def product(n_rows, x, matrix, bias, begin, out):
     n_in, n_out = matrix.shape[1], matrix.shape[0] * COLUMNS
     zero = spread(out.dtype.type(0))
     last = n_rows - 1
-    for panel in range(matrix.shape[0]):
+    n_panels = matrix.shape[0]
+    for part in range(n_panels * -(-n_rows // ROWS)):
+        panel, start = part % n_panels, part // n_panels * ROWS
         at, column = panel * n_in * COLUMNS, panel * COLUMNS
-        for i in range(0, n_rows, 6):  # rows past the last one repeat it
+        for i in range(start, min(start + ROWS, n_rows), 6):  # rows past the last one repeat it
             i1, i2, i3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
             i4, i5 = min(i + 4, last), min(i + 5, last)
             o0, o1, o2 = i * n_out + column, i1 * n_out + column, i2 * n_out + column
@@ -77,18 +85,17 @@ def product(n_rows, x, matrix, bias, begin, out):
 
 @compiled
 def silu(x, out):
-    """out = x σ(x), σ(x) = 1/(1 + e^−x)."""
-    one, zero = spread(x.dtype.type(1)), spread(x.dtype.type(0))
-    for k in range(0, x.size, LANES):
-        value = load(x, k)
-        store(out, k, value / (one + exponential(zero - value)))
-
-
-@compiled
-def silu_gradient(x, gradient):
-    """gradient ← gradient · σ(x)(1 + x(1 − σ(x)))."""
+    """out = x σ(x), σ(x) = 1/(1 + e^−x); x ← its derivative, σ(x)(1 + x(1 − σ(x)))."""
     one, zero = spread(x.dtype.type(1)), spread(x.dtype.type(0))
     for k in range(0, x.size, LANES):
         value = load(x, k)
         sigma = one / (one + exponential(zero - value))
-        store(gradient, k, load(gradient, k) * sigma * (one + value * (one - sigma)))
+        store(out, k, value * sigma)
+        store(x, k, sigma * (one + value * (one - sigma)))
+
+
+@compiled
+def multiply(factor, out):
+    """out ← out · factor."""
+    for k in range(0, out.size, LANES):
+        store(out, k, load(out, k) * load(factor, k))

@@ -27,7 +27,7 @@ from painn_spectra.report.content import (
 )
 from painn_spectra.report.headings import heading
 from painn_spectra.report.molecule import formula_svg, modes_of
-from painn_spectra.report.words import LIMITS, cautions
+from painn_spectra.report.words import LIMITS, artefact, cautions
 from painn_spectra.summary import dynamics_folders, effort, job_seconds
 from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
@@ -37,6 +37,7 @@ PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
     "lie on the diagonal.",
+    "ladder.svg": "Infrared bands from harmonic sticks to experiment; ladder.csv names each step.",
     "rounds.svg": "Error of the forces on held-out frames, and change of the harmonic spectra, against the "
     "number of labels, round by round.",
     "torsions.svg": "Energy about the rotatable bonds, relaxed on the model; points: the labels' method "
@@ -136,6 +137,7 @@ def _kind(
         "comparison": published_table(read_csv(folder / "comparison.csv")),
         "sources": sorted({row["source"] for row in read_csv(folder / "comparison.csv")}),
         "similarity": read_csv(folder / "similarity.csv"),
+        "artefact": artefact(folder.name),
         "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
     }
 

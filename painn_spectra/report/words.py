@@ -12,7 +12,7 @@ UNCERTAIN_AREA = 0.2  # relative standard error
 WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
 DIFFUSE = ("aug", "ma-", "+")  # in a basis set's name; def2-...D too
 
-LIMITS = (
+LIMITS = (  # of classical dynamics
     "Zero-point motion: X–H stretches stay 100 to 200 cm⁻¹ above the measured ones; no frequency is scaled "
     "to hide it.",
     "Tunnelling, and with it splittings of methyl and hydroxyl torsions.",
@@ -21,6 +21,22 @@ LIMITS = (
     "A liquid: measured Raman spectra are often of the neat liquid, whose hydrogen bonds move and broaden "
     "O–H bands.",
 )
+
+
+ARTEFACTS = {  # numbers of a rotating Morse O–H at 300 K: tests/physics/test_rotating_morse.py
+    "classical": "Classical nuclei: an O–H stretch lies some 150 cm⁻¹ too high, a C–H stretch some 100.",
+    "rpmd": "RPMD: where a band meets a free mode of the ring polymer (near 1310, 2616 and 3916 cm⁻¹ at "
+    "300 K) it splits or shifts, and the stretches stay some 70 cm⁻¹ too high.",
+    "trpmd": "TRPMD: thermostats broaden every stretch, an O–H band to 100–150 cm⁻¹ where nothing broadens "
+    "it in truth, and leave it some 25 cm⁻¹ too high; read positions, not widths.",
+    "tepigs": "Te PIGS: the learnt potential belongs to an elevated temperature and was learnt from noise; "
+    "an O–H stretch may lie some 15 cm⁻¹ low. Overtones and Fermi resonances stay classical.",
+}
+
+
+def artefact(dynamics: str) -> str:
+    """What a kind of dynamics is known to do to bands, whatever the model."""
+    return ARTEFACTS.get(dynamics.rstrip("0123456789"), "")
 
 
 def cautions(
@@ -58,7 +74,17 @@ def cautions(
             f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: "
             "intensities are those of another temperature. Equilibrate longer or run more replicas."
         )
-    drift = (quality.get("drift_meV_atom_ps") or {}).get("mean")
+    beyond = quality.get("beads_outside") or {}
+    if beyond.get("worst"):
+        first = beyond["worst"][0]
+        found.append(
+            f"{100 * beyond['share']:.2g} % of {beyond['frames']} frames have a bond or angle outside the "
+            f"training frames, at worst by {first['beyond_A']:.2f} Å (replica {first['replica']}, "
+            f"{first['time_ps']:g} ps): the model extrapolates there. Label such geometries."
+        )
+    # thermostats of TRPMD take up what a finite step adds
+    thermostatted = str(quality.get("dynamics", "")).startswith("trpmd")
+    drift = None if thermostatted else (quality.get("drift_meV_atom_ps") or {}).get("mean")
     if drift is not None and abs(drift) > LARGE_DRIFT_MEV_ATOM_PS:
         found.append(
             f"The total energy drifts by {drift:.2g} meV per atom and ps: the step is too long or the model "

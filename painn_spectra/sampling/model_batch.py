@@ -1,6 +1,5 @@
 """The stage `sample-model`: geometries to label from a trained model's own dynamics."""
 
-import functools
 import math
 import shutil
 from collections.abc import Sequence
@@ -12,15 +11,16 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra.ase import check_elements
-from painn_spectra.config import SamplingSettings
+from painn_spectra.config import DynamicsSettings, SamplingSettings
 from painn_spectra.dataset import labelled_geometries, read_frames, read_split
 from painn_spectra.evaluate import error_rows, mean_over
 from painn_spectra.evaluate import predict as evaluate_frames
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json, write_text
-from painn_spectra.md.integrators import baoab_step, evaluate
+from painn_spectra.md.integrators import evaluate
+from painn_spectra.md.mechanics import mechanics
 from painn_spectra.md.minima import predict
 from painn_spectra.md.starts import find_starts
-from painn_spectra.md.state import State, centred, thermal_velocities
+from painn_spectra.md.state import centred
 from painn_spectra.md.workers import Load, single_thread
 from painn_spectra.model.checkpoint import learnt, load_model
 from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
@@ -36,6 +36,7 @@ CURE = "train longer, or raise sampling.n_frames: the model does not hold the mo
 TIMESTEP_FS = 1.0  # geometries are wanted, no spectra
 FRICTION_PER_PS = 10.0
 EQUILIBRATION_PS = 1.0
+N_BEADS = 16  # of ring polymers: at 300 K an O–H bond is 7 % narrower than in the limit of many
 SPARE = 1.1  # frames made for each one wanted: some are dropped
 POOL = 4  # frames made for each one wanted where members choose among them
 
@@ -52,6 +53,7 @@ def sample_model(
     spectra: Sequence[Path] = (),
     split: Path | None = None,
     record: Path | None = None,
+    quantum: bool = False,
 ) -> None:
     """Stage: write up to `settings.frames_per_round` geometries that `dataset` does not hold yet.
 
@@ -62,6 +64,7 @@ def sample_model(
     others: further ensemble members; then POOL times as many frames are made and those picked that the
     members disagree on and that are new. spectra: harmonic tables of the models so far, whose change may end
     the rounds: the file is then empty. record: what is known of the model by its held-out frames, as JSON.
+    quantum: frames are beads of ring polymers, which stretch bonds as far as quantum dynamics will.
     """
     numbers, frames = labelled_geometries(dataset)
     masses = atomic_masses[numbers]
@@ -87,7 +90,7 @@ def sample_model(
     with output_lock(geometries):
         hashes = [content_hash(path) for path in (*members, dataset)]
         used = settings.model_dump(exclude={"until_spectrum_change"})
-        open_parts(parts, [STAGE_VERSION["sample-model"], *hashes, used, round_number])
+        open_parts(parts, [STAGE_VERSION["sample-model"], *hashes, used, round_number, quantum])
         with single_thread():
             potential = load(model, "cpu").double().eval()  # Hessians by differences need float64
             check_elements(potential, numbers)
@@ -100,7 +103,7 @@ def sample_model(
         n_frames = math.ceil(n_made / len(temperatures) / len(minima))
         seed = settings.seed + 1000 * round_number  # another round, other noise
         arguments = [
-            (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load)
+            (model, numbers, minima, T, settings.interval_fs, n_frames, seed, k * len(minima), load, quantum)
             for k, T in enumerate(temperatures)
         ]
         blocks = scatter(replicas, arguments, parts, threads, "model's dynamics", here=True)
@@ -149,26 +152,28 @@ def replicas(
     seed: int,
     first_replica: int,
     load: Load,
+    quantum: bool = False,
 ) -> Array:
     """Langevin dynamics of a block of replicas from `minima` (n_replicas, n_atoms, 3) | Å.
 
-    Returns positions (n_replicas, n_frames, n_atoms, 3) | Å every `interval_fs` after equilibration.
+    Returns positions (n_replicas, n_frames, n_atoms, 3) | Å every `interval_fs` after equilibration; of ring
+    polymers those of one bead, another one each time.
     """
     potential = load(model, "cpu")
+    md = DynamicsSettings(timestep_fs=TIMESTEP_FS, friction_per_ps=FRICTION_PER_PS, seed=seed)
+    motion = mechanics(f"rpmd{N_BEADS}" if quantum else "classical", md, temperature_K)
     masses = torch.as_tensor(atomic_masses[numbers], dtype=torch.float64)[:, None]
-    positions = centred(torch.as_tensor(minima, dtype=torch.float64), masses)
-    zero = torch.zeros_like(positions)
     names = tuple(range(first_replica, first_replica + len(minima)))
-    elements = torch.as_tensor(numbers).expand(len(positions), -1)
-    state = State(names, elements, masses, positions, zero, zero, zero[:, 0, 0])
+    positions = torch.as_tensor(minima, dtype=torch.float64)
+    state = motion.initial_state(names, torch.as_tensor(numbers), masses, positions)
     evaluate(state, potential)
-    state.velocities = thermal_velocities(state, temperature_K, seed)
-    step = functools.partial(baoab_step, state, potential, TIMESTEP_FS, temperature_K, FRICTION_PER_PS, seed)
+    motion.set_thermal_velocities(state)
     for _ in range(round(EQUILIBRATION_PS * 1e3 / TIMESTEP_FS)):
-        step()
+        motion.equilibrate(state, potential)
     recorded = np.empty((len(minima), n_frames, len(numbers), 3))
     for k in range(n_frames):
         for _ in range(max(1, round(interval_fs / TIMESTEP_FS))):
-            step()
-        recorded[:, k] = centred(state.positions, masses).numpy()
+            motion.equilibrate(state, potential)
+        one = state.positions.reshape(len(minima), motion.n_beads, len(numbers), 3)[:, k % motion.n_beads]
+        recorded[:, k] = centred(one, masses).numpy()
     return recorded

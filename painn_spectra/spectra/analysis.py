@@ -24,6 +24,12 @@ from painn_spectra.spectra.raman import raman_density
 from painn_spectra.spectra.series import EXTERNAL, Array, Series
 from painn_spectra.units import LIGHT_CM_FS
 
+CORRELATIONS = {  # what stands for the quantum correlation, by kind of dynamics
+    "classical": "classical correlation with harmonic quantum correction",
+    "rpmd": "Kubo-transformed correlation of means over beads",
+    "trpmd": "Kubo-transformed correlation of means over beads, internal modes thermostatted",
+    "tepigs": "classical correlation of centroids in a learnt potential, for the Kubo-transformed one",
+}
 CONTROLLED = ("infrared", "isotropic", "anisotropic", "eckart_infrared", "eckart_anisotropic")
 DENSITIES = (*CONTROLLED, "power")
 
@@ -98,6 +104,11 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
     )  # fmt: skip
 
 
+def kind_of(dynamics: str) -> str:
+    """`trpmd` of trpmd16."""
+    return dynamics.rstrip("0123456789")
+
+
 def uses_controls(series: Series, settings: SpectraSettings) -> bool:
     """Whether the modes' kinetic energies are known and told to be used, of enough replicas."""
     known = series.controls is not None and series.n_replicas >= FEWEST_REPLICAS
@@ -159,7 +170,7 @@ def _metadata(series: Series, settings: SpectraSettings) -> Metadata:
         else "not known",
         "method": f"{series.dynamics} molecular dynamics, Fourier transform of autocorrelations",
         "corrections": f"central differences divided by (sin x/x)^2; {verlet}; "
-        "classical correlation with harmonic quantum correction; wavenumbers not scaled",
+        f"{CORRELATIONS.get(kind_of(series.dynamics), CORRELATIONS['classical'])}; wavenumbers not scaled",
         "control_variates": "kinetic energies of the normal modes" if uses_controls(series, settings)
         else "none",
         "error": "standard error over replicas (sampling only)" if series.n_replicas > 1

@@ -10,7 +10,7 @@ from scipy import fft
 
 Array = NDArray[np.floating[Any]]
 
-MIN_BLOCK = 1 << 16  # samples correlated at a time: long enough for the FFT, a few megabytes
+MIN_BLOCK = 1 << 17  # samples correlated at a time: long enough for the FFT, a few megabytes
 BLOCK_LAGS = 4  # blocks of this many times the longest lag: the overlap costs a fifth
 
 

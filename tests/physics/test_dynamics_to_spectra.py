@@ -83,7 +83,7 @@ def harmonic() -> Harmonic:
 def trajectory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cold")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "BLOCK_REPLICAS", N_REPLICAS // 2)  # wide blocks cost the toy no time
+        patch.setattr(run, "block_replicas", lambda *_: N_REPLICAS // 2)  # wide blocks cost the toy no time
         run.run_dynamics(
             *write_inputs(folder, "water", charge=CHARGE), folder / "trajectory.h5", folder / "dynamics.json",
             SETTINGS, "toy", "classical", TEMPERATURE_K, {1: MASSES_AMU[1]}, 1, load_toy,

@@ -13,8 +13,8 @@ from painn_spectra.download import is_address
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
 from painn_spectra.plan import (
-    BLOCK_REPLICAS,
     STAGE_VERSION,
+    block_replicas,
     check_plan,
     chunks,
     computes_labels,

@@ -9,14 +9,16 @@ def figure(spectrum):
     )
 
 
+def experiment_paths(wildcards):
+    """Files of the experiment; addresses are fetched when they are read."""
+    sources = experiment_files(entry(SETTINGS, wildcards.molecule)).sources.values()
+    return [source for source in sources if not is_address(source)]
+
+
 rule draw_figures:
     input:
         spectra=multiext("results/{molecule}/{dynamics}/", "ir.csv", "raman.csv", "bands.csv", "replicas.npz"),
-        experiment=lambda wildcards: [
-            source
-            for source in experiment_files(entry(SETTINGS, wildcards.molecule)).sources.values()
-            if not is_address(source)
-        ],
+        experiment=experiment_paths,
         sticks=sticks,
     output:
         comparison="results/{molecule}/{dynamics}/comparison.csv",
@@ -40,6 +42,41 @@ rule draw_figures:
         "painn-spectra compare --settings {params.settings:q} {params.folders} {output.comparison}"
         " {output.similarity}"
         " --harmonic {input.sticks} > {log} 2>&1"
+
+
+# All rungs that the settings list, one above the other. Perturbation theory is computed for it.
+rule draw_ladder:
+    input:
+        spectra=expand(
+            "results/{{molecule}}/{dynamics}/{file}",
+            dynamics=DYNAMICS,
+            file=["ir.csv", "replicas.npz", "dynamics.json"],
+        ),
+        vpt2="results/{molecule}/harmonic/vpt2.csv",
+        experiment=experiment_paths,
+        sticks=sticks,
+    output:
+        table="results/{molecule}/ladder.csv",
+        svg=report(
+            "results/{molecule}/figures/ladder.svg",
+            caption="../report/ladder.rst",
+            category="{molecule}",
+            labels={"figure": "ladder"},
+        ),
+        png="results/{molecule}/figures/ladder.png",
+    log:
+        "results/{molecule}/logs/draw_ladder.log",
+    params:
+        settings=settings("ladder"),
+        folders=lambda wildcards: "results/{0} results/{0}/ladder.csv results/{0}/figures".format(*wildcards),
+        dynamics=DYNAMICS,
+        version=STAGE_VERSION["ladder"],
+    resources:
+        mem_mb=more(2000),
+        runtime=more(15),
+    shell:
+        "painn-spectra ladder --settings {params.settings:q} {params.folders} --dynamics {params.dynamics}"
+        " > {log} 2>&1"
 
 
 rule write_report:

@@ -8,10 +8,27 @@ def groups(folder):
     return expand(f"{folder}/replicas/{{group}}.json", group=replica_groups(SETTINGS.md), allow_missing=True)
 
 
+def correction(wildcards):
+    """What Te PIGS adds to the model of the entry, and the centroids that it was learnt from."""
+    if wildcards.dynamics != "tepigs":
+        return []
+    member = wildcards.get("member", "0")
+    folder = f"results/{wildcards.molecule}/correction/{member}"
+    return [f"{folder}/model.pt", f"{folder}/centroids.extxyz"]
+
+
+def dynamics_threads(wildcards):
+    """One core for each block of replicas."""
+    size = block_replicas(wildcards.dynamics, SETTINGS.md)
+    shared = SETTINGS.md.replicas_per_job if "group" in wildcards.keys() else None
+    return min(workflow.cores, math.ceil((shared or SETTINGS.md.n_replicas) / size))
+
+
 rule run_replicas:
     input:
         model=lambda wildcards: models(wildcards.molecule)[0],
         dataset=dataset,
+        correction=correction,
     output:
         "results/{molecule}/{dynamics}/replicas/{group}.json",
     log:
@@ -24,14 +41,15 @@ rule run_replicas:
         group=lambda wildcards: int(wildcards.group),
         first="",
         version=STAGE_VERSION["md"],
-    threads: lambda wildcards: min(workflow.cores, math.ceil((SETTINGS.md.replicas_per_job or 1) / BLOCK_REPLICAS))
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
+    threads: dynamics_threads
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * max(4000, 1000 * threads),
         runtime=more(1440),
         gpu=gpus(SETTINGS.md.device),
     shell:
         "painn-spectra md --settings {params.settings:q} --threads {threads} --group {params.group} {params.first}"
-        " {input.model} {input.dataset} {params.trajectory} {output} > {log} 2>&1"
+        " {input.model} {input.dataset} {params.trajectory} {output} {params.added} > {log} 2>&1"
 
 
 use rule run_replicas as run_member_replicas with:
@@ -39,6 +57,7 @@ use rule run_replicas as run_member_replicas with:
         model=lambda wildcards: models(wildcards.molecule)[int(wildcards.member)],
         dataset=dataset,
         first_member=lambda wildcards: models(wildcards.molecule)[0],
+        correction=correction,
     output:
         "results/{molecule}/{dynamics}/{member}/replicas/{group}.json",
     log:
@@ -51,6 +70,7 @@ use rule run_replicas as run_member_replicas with:
         group=lambda wildcards: int(wildcards.group),
         first=lambda wildcards, input: f"--first-member {input.first_member}",
         version=STAGE_VERSION["md"],
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
 
 
 rule run_dynamics:
@@ -58,6 +78,7 @@ rule run_dynamics:
         model=lambda wildcards: models(wildcards.molecule)[0],
         dataset=dataset,
         groups=groups("results/{molecule}/{dynamics}"),
+        correction=correction,
     output:
         trajectory="results/{molecule}/{dynamics}/trajectory.h5",
         report="results/{molecule}/{dynamics}/dynamics.json",
@@ -68,14 +89,15 @@ rule run_dynamics:
     params:
         settings=settings("md"),
         version=STAGE_VERSION["md"],
-    threads: lambda wildcards: min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / BLOCK_REPLICAS))
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
+    threads: dynamics_threads
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * max(4000, 1000 * threads),
         runtime=more(1440),
         gpu=gpus(SETTINGS.md.device),
     shell:
-        "painn-spectra md --settings {params.settings:q} --threads {threads} {input.model} {input.dataset}"
-        " {output} > {log} 2>&1"
+        "painn-spectra md --settings {params.settings:q} --threads {threads} {input.model} {input.dataset} {output}"
+        " {params.added} > {log} 2>&1"
 
 
 rule run_member:
@@ -84,6 +106,7 @@ rule run_member:
         dataset=dataset,
         first_member=lambda wildcards: models(wildcards.molecule)[0],
         groups=groups("results/{molecule}/{dynamics}/{member}"),
+        correction=correction,
     output:
         trajectory="results/{molecule}/{dynamics}/{member}/trajectory.h5",
         report="results/{molecule}/{dynamics}/{member}/dynamics.json",
@@ -94,11 +117,58 @@ rule run_member:
     params:
         settings=settings("md"),
         version=STAGE_VERSION["md"],
-    threads: lambda wildcards: min(workflow.cores, math.ceil(SETTINGS.md.n_replicas / BLOCK_REPLICAS))
+        added=lambda wildcards, input: ["--correction", *input.correction] if input.correction else "",
+    threads: dynamics_threads
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * max(4000, 1000 * threads),
         runtime=more(1440),
         gpu=gpus(SETTINGS.md.device),
     shell:
         "painn-spectra md --settings {params.settings:q} --threads {threads} --first-member {input.first_member}"
-        " {input.model} {input.dataset} {output} > {log} 2>&1"
+        " {input.model} {input.dataset} {output} {params.added} > {log} 2>&1"
+
+
+# Te PIGS: path integrals at an elevated temperature, and a small model of what they add to the forces on centroids.
+rule sample_centroids:
+    input:
+        model=lambda wildcards: models(wildcards.molecule)[int(wildcards.member)],
+        dataset=dataset,
+    output:
+        centroids="results/{molecule}/correction/{member}/centroids.extxyz",
+        split="results/{molecule}/correction/{member}/split.json",
+    log:
+        "results/{molecule}/logs/sample_centroids-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/sample_centroids-{member}.tsv"
+    params:
+        settings=settings("sample-centroids"),
+        version=STAGE_VERSION["sample-centroids"],
+    threads: lambda wildcards: min(workflow.cores, SETTINGS.tepigs.n_replicas)
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * max(4000, 1000 * threads),
+        runtime=more(1440),
+    shell:
+        "painn-spectra sample-centroids --settings {params.settings:q} --threads {threads} {input} {output}"
+        " > {log} 2>&1"
+
+
+rule train_correction:
+    input:
+        centroids="results/{molecule}/correction/{member}/centroids.extxyz",
+        split="results/{molecule}/correction/{member}/split.json",
+    output:
+        model="results/{molecule}/correction/{member}/model.pt",
+        metrics="results/{molecule}/correction/{member}/metrics.jsonl",
+    log:
+        "results/{molecule}/logs/train_correction-{member}.log",
+    benchmark:
+        "results/{molecule}/benchmarks/train_correction-{member}.tsv"
+    params:
+        settings=settings("train-correction"),
+        version=STAGE_VERSION["train-correction"],
+    threads: 2
+    resources:
+        mem_mb=more(4000),
+        runtime=more(1440),
+    shell:
+        "painn-spectra train --settings {params.settings:q} {input} {output} > {log} 2>&1"

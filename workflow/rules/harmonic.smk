@@ -73,6 +73,26 @@ rule harmonic_reference:
         " > {log} 2>&1"
 
 
+# Perturbation theory on the model's surface: 6N labels at each of 4n + 2 geometries of a conformer with n modes.
+rule run_vpt2:
+    input:
+        model=lambda wildcards: models(wildcards.molecule)[0],
+        table="results/{molecule}/harmonic/model.csv",
+    output:
+        "results/{molecule}/harmonic/vpt2.csv",
+    log:
+        "results/{molecule}/logs/run_vpt2.log",
+    benchmark:
+        "results/{molecule}/benchmarks/run_vpt2.tsv"
+    params:
+        version=STAGE_VERSION["vpt2"],
+    resources:
+        mem_mb=more(4000),
+        runtime=more(240),
+    shell:
+        "painn-spectra vpt2 {input} {output} > {log} 2>&1"
+
+
 rule harmonic_compare:
     input:
         reference="results/{molecule}/harmonic/reference.csv",

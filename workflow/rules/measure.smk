@@ -15,3 +15,21 @@ rule measure_steps:
         runtime=more(30),
     shell:
         "{params.python:q} {input.script} --model {input.model} > {output} 2> {log}"
+
+
+# A step at the reference method beside one of the model: what the dynamics replaced. Aspirin takes minutes.
+rule measure_reference_step:
+    input:
+        script="benchmarks/reference_step.py",
+    output:
+        "results/benchmarks-reference.txt",
+    log:
+        "results/logs/measure_reference_step.log",
+    params:
+        python=sys.executable,
+    threads: workflow.cores
+    resources:
+        mem_mb=more(4000),
+        runtime=more(60),
+    shell:
+        "{params.python:q} -m benchmarks.reference_step 2> {log} | tee {output}"

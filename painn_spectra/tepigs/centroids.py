@@ -1,0 +1,152 @@
+"""The stage `sample-centroids`: what quantum nuclei add to the forces on their centroids, to learn from.
+
+Te PIGS (path-integral coarse-grained simulations at an elevated temperature): Musil, Zaporozhets, Noé,
+Clementi, Kapil 2022, doi:10.1063/5.0120386.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase.io import write
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+from painn_spectra.ase import check_elements
+from painn_spectra.config import DatasetSettings, DynamicsSettings, Isotopes, TePigsSettings
+from painn_spectra.dataset import SPLIT_VERSION, labelled_atoms, labelled_geometries, split_frames
+from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
+from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.md.integrators import evaluate
+from painn_spectra.md.mechanics import RingPolymers
+from painn_spectra.md.starts import find_starts
+from painn_spectra.md.workers import Load, single_thread
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.fastest import fastest
+from painn_spectra.plan import BLOCK_REPLICAS, CORRECTION, STAGE_VERSION
+from painn_spectra.sampling.parts import scatter
+
+Array = NDArray[np.float64]
+
+TIMESTEP_FS = 0.5
+FRICTION_PER_PS = 10.0
+
+
+def sample_centroids(
+    model: Path,
+    dataset: Path,
+    output: Path,
+    split: Path,
+    settings: TePigsSettings,
+    isotopes: Isotopes | str | None = None,
+    threads: int = 1,
+    load: Load = load_model,
+) -> None:
+    """Write centroids of PIMD at the elevated temperature, labelled with differences, and their split.
+
+    A label is the mean over beads minus the value at the centroid, of forces, μ, α and energy (that of the
+    energy is not the potential of mean force: training gives it no weight). Single labels are noisy; their
+    conditional mean is what the model learns. `seed` of a frame is its replica. load: opens the model file.
+    """
+    numbers, frames = labelled_geometries(dataset)
+    masses = isotopic_masses(numbers, frames[0], isotopes or {})
+    parts = Path(f"{output}.parts")
+    with output_lock(output):
+        key = [STAGE_VERSION["sample-centroids"], content_hash(model), content_hash(dataset), masses.tolist()]
+        open_parts(parts, [*key, settings.model_dump(exclude=CORRECTION)])
+        starts_file = parts / "starts.json"
+        if not starts_file.exists():
+            with single_thread():
+                potential = load(model, "cpu").double().eval()
+                check_elements(potential, numbers)
+                found = find_starts(
+                    potential,
+                    numbers,
+                    masses,
+                    frames,
+                    settings.temperature_K,
+                    settings.n_replicas,
+                    settings.seed,
+                )
+            write_json(starts_file, found)
+        starts = json.loads(starts_file.read_text(encoding="utf-8"))
+        minima = np.array([starts["conformers"][k]["positions"] for k in starts["replicas"]])
+        size = max(1, BLOCK_REPLICAS // settings.n_beads)
+        jobs = [
+            (model, numbers, masses, minima[k : k + size], settings, k, load)
+            for k in range(0, len(minima), size)
+        ]
+        rows = np.concatenate(scatter(centroids, jobs, parts, threads, "path integrals", here=True))
+        written = []
+        for replica, block in enumerate(rows):
+            for row in block:
+                positions, labels = unpacked(row, len(numbers))
+                written.append(labelled_atoms(numbers, positions, labels, {"seed": f"replica-{replica}"}))
+        with atomic_path(output) as temporary:
+            write(temporary, written, format="extxyz")
+        groups = np.array([frame.info["seed"] for frame in written])
+        header = {
+            "format_version": SPLIT_VERSION,
+            "dataset_sha256": content_hash(output),
+            "test_trajectories": [],
+        }
+        write_json(split, header | split_frames(groups, DatasetSettings(test_fraction=0.1)))
+        shutil.rmtree(parts)
+
+
+@single_thread()
+def centroids(
+    model: Path,
+    numbers: NDArray[np.int64],
+    masses_amu: Array,
+    minima: Array,
+    settings: TePigsSettings,
+    first_replica: int,
+    load: Load,
+) -> Array:
+    """PIMD from `minima` (n, n_atoms, 3) | Å; rows of `packed`, (n, n_frames, 6 n_atoms + 13)."""
+    potential = fastest(load(model, "cpu"))
+    md = DynamicsSettings(timestep_fs=TIMESTEP_FS, friction_per_ps=FRICTION_PER_PS, seed=settings.seed)
+    motion = RingPolymers(md, settings.temperature_K, settings.n_beads, damping=0.0)
+    masses = torch.as_tensor(masses_amu)[:, None]
+    elements = torch.as_tensor(numbers)
+    replicas = tuple(range(first_replica, first_replica + len(minima)))
+    state = motion.initial_state(replicas, elements, masses, torch.as_tensor(minima))
+    evaluate(state, potential)
+    motion.set_thermal_velocities(state)
+    for _ in range(round(settings.equilibration_ps * 1e3 / TIMESTEP_FS)):
+        motion.equilibrate(state, potential)
+    n_frames = -(-settings.n_frames // settings.n_replicas)
+    here = elements.expand(len(minima), -1)
+    rows = []
+    for _ in range(n_frames):
+        for _ in range(max(1, round(settings.interval_fs / TIMESTEP_FS))):
+            motion.equilibrate(state, potential)
+        centre = motion.seen(state).positions
+        beads = evaluate(state, potential, keys.PROPERTIES)
+        alone = potential(here, centre, keys.PROPERTIES)
+        difference = {
+            name: (motion.ring.mean(beads[name].double()) - alone[name].double()).numpy()
+            for name in keys.PROPERTIES
+        }
+        rows.append(packed(centre.numpy(), difference))
+    return np.stack(rows, axis=1)
+
+
+def packed(positions: Array, labels: dict[str, Array]) -> Array:
+    """(n, n_atoms, 3) and labels as rows of numbers."""
+    return np.concatenate(
+        [x.reshape(len(positions), -1) for x in (positions, *(labels[name] for name in keys.PROPERTIES))],
+        axis=1,
+    )
+
+
+def unpacked(row: Array, n_atoms: int) -> tuple[Array, dict[str, Array]]:
+    """The inverse of `packed` for one row."""
+    shapes = {keys.ENERGY: (), keys.FORCES: (n_atoms, 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
+    ends = np.cumsum([3 * n_atoms] + [int(np.prod(shape)) for shape in shapes.values()])
+    first, *rest = np.split(row, ends[:-1])
+    labels = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), rest, strict=True)}
+    return first.reshape(n_atoms, 3), labels

@@ -1,0 +1,163 @@
+"""The stages of quantum dynamics: files, resuming, the sum of two models, ranges. The molecules are toys."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from small_model import write_model
+from toy_potentials import Toy, load_toy, write_inputs
+
+from painn_spectra import keys
+from painn_spectra.config import DynamicsSettings, TePigsSettings
+from painn_spectra.dataset import labelled_geometries, read_frames, read_split
+from painn_spectra.errors import InputError
+from painn_spectra.md.limits import check_ring_polymer
+from painn_spectra.md.run import run_dynamics
+from painn_spectra.md.trained_range import outside, trained_range
+from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.total import load_total
+from painn_spectra.plan import beads_of, block_replicas, dynamics_settings
+from painn_spectra.sampling.model_batch import replicas
+from painn_spectra.tepigs.centroids import packed, sample_centroids, unpacked
+
+SHORT = {"n_replicas": 3, "equilibration_ps": 0.05, "production_ps": 0.1, "checkpoint_interval_ps": 0.03}
+
+
+def run(folder: Path, inputs: tuple[Path, Path], dynamics: str, threads: int = 1, correction=None, **change):
+    settings = DynamicsSettings(**(SHORT | change))
+    folder.mkdir(exist_ok=True)
+    run_dynamics(
+        *inputs, folder / "trajectory.h5", folder / "dynamics.json", settings, "toy", dynamics, 300.0, {},
+        threads, load_toy, correction=correction,
+    )  # fmt: skip
+    with h5py.File(folder / "trajectory.h5") as file:
+        return {name: values[:] for name, values in file.items()}
+
+
+@pytest.fixture
+def water(tmp_path: Path) -> tuple[Path, Path]:
+    return write_inputs(tmp_path, "water")
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", ["rpmd3", "trpmd3"])
+def test_a_killed_run_goes_on(tmp_path: Path, water: tuple[Path, Path], kind: str) -> None:
+    """Segments removed, or a longer run: the rest is computed again, bit for bit; so do more workers."""
+    whole = run(tmp_path / "whole", water, kind)
+    assert whole[keys.DIPOLE].shape == (3, 100, 3)
+    assert whole[keys.SPARSE_POSITIONS].shape == whole[keys.HALF_STEP_VELOCITIES].shape == (3, 100, 3, 3)
+    folders = sorted((tmp_path / "whole/trajectory.h5.parts").glob("0*"))
+    assert [folder.name for folder in folders] == ["0000-0001", "0002-0002"]  # 8 beads or fewer in a block
+    for path in sorted(folders[0].glob("0*.h5"))[-2:]:
+        path.unlink()
+    assert same(whole, run(tmp_path / "whole", water, kind))
+    longer = run(tmp_path / "whole", water, kind, production_ps=0.13)
+    assert np.array_equal(longer[keys.DIPOLE][:, :100], whole[keys.DIPOLE])
+    told = json.loads((tmp_path / "whole/dynamics.json").read_text())
+    assert told["virial_kinetic_energy_eV"]["mean"] > 0.1  # zero-point motion: classical nuclei have 0.08
+    assert told["beads_outside"]["frames"] == 3 * 130
+
+
+def test_two_workers_make_the_same_ring_polymers(tmp_path: Path, water: tuple[Path, Path]) -> None:
+    assert same(run(tmp_path / "one", water, "trpmd4"), run(tmp_path / "two", water, "trpmd4", threads=2))
+
+
+def test_dipoles_are_means_over_beads(tmp_path: Path, water: tuple[Path, Path]) -> None:
+    """The toy's dipole is linear in positions: the mean over beads is that of the centroid."""
+    data = run(tmp_path / "run", water, "rpmd6", timestep_fs=0.25)
+    centroid = torch.as_tensor(data[keys.SPARSE_POSITIONS][:, ::10].reshape(-1, 3, 3).astype(float))
+    numbers = torch.tensor([[8, 1, 1]]).expand(len(centroid), -1)
+    linear = Toy("water")(numbers, centroid, (keys.DIPOLE, keys.POLARIZABILITY))
+    assert data[keys.DIPOLE][:, ::10].reshape(-1, 3) == pytest.approx(linear[keys.DIPOLE].numpy(), abs=1e-5)
+    alpha = data[keys.POLARIZABILITY][:, ::10].reshape(-1, 3, 3)
+    spread = np.trace(alpha - linear[keys.POLARIZABILITY].numpy(), axis1=1, axis2=2)
+    assert (spread > 0).all()  # quadratic: the beads' own spread comes on top
+
+
+def test_kinds_and_blocks() -> None:
+    md = DynamicsSettings(n_beads=32)
+    assert [beads_of(kind, md) for kind in ("classical", "tepigs", "rpmd", "trpmd16")] == [1, 1, 32, 16]
+    assert [block_replicas(kind, md) for kind in ("classical", "trpmd4", "rpmd")] == [8, 2, 1]
+    assert "n_beads" not in dynamics_settings("classical", md) and "trpmd_lambda" not in dynamics_settings(
+        "rpmd", md
+    )
+    assert {"n_beads", "trpmd_lambda"} <= set(dynamics_settings("trpmd", md))
+    check_ring_polymer(DynamicsSettings(timestep_fs=0.5), 64, 300.0)
+    with pytest.raises(InputError, match=r"64 beads at 600 K by 5.0 rad.*use at most 0.29"):
+        check_ring_polymer(DynamicsSettings(timestep_fs=0.5), 64, 600.0)
+
+
+def test_range_names_the_pair() -> None:
+    numbers = np.array([8, 1, 1])
+    rng = np.random.default_rng(0)
+    frames = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]) + 0.01 * rng.standard_normal((40, 3, 3))
+    trained = trained_range(numbers, frames)
+    assert trained.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert trained.longest[0] == trained.longest[1] and (trained.excess(frames) < 0).all()
+    frames[7, 2] *= 1.2
+    assert trained.excess(frames).argmax() == 7
+    assert trained.worst_pair(frames[7], numbers) == "O0-H2"
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        file.attrs.update({"numbers": numbers, "sample_interval_fs": 20.0, "sparse_stride": 1})
+        file[keys.SPARSE_POSITIONS] = frames.reshape(2, 20, 3, 3)
+        found = outside(file, trained)
+    assert found["share"] == 1 / 40 and len(found["worst"]) == 1
+    worst = found["worst"][0]
+    assert (worst["replica"], worst["time_ps"], worst["pair"]) == (0, 0.16, "O0-H2")
+
+
+def test_quantum_frames_reach_further(tmp_path: Path) -> None:
+    """Beads at 300 K stretch the toy's O–H bond far more than classical nuclei do."""
+    inputs = write_inputs(tmp_path, "water")
+    numbers, frames = labelled_geometries(inputs[1])
+    minima = np.repeat(frames[:1], 4, axis=0)
+    widths = []
+    for quantum in (False, True):
+        found = replicas(inputs[0], numbers, minima, 300.0, 20.0, 30, 0, 0, load_toy, quantum)
+        assert found.shape == (4, 30, 3, 3)
+        widths.append(np.linalg.norm(found[:, :, 1] - found[:, :, 0], axis=-1).std())
+    assert widths[1] > 1.6 * widths[0]
+
+
+def test_centroids_hold_differences(tmp_path: Path, water: tuple[Path, Path]) -> None:
+    """Labels are means over beads minus the centroid's values: zero where the toy is linear, not for α."""
+    settings = TePigsSettings(n_frames=12, n_replicas=3, n_beads=4, equilibration_ps=0.05)
+    files = tmp_path / "centroids.extxyz", tmp_path / "split.json"
+    sample_centroids(*water, *files, settings, load=load_toy)
+    frames = read_frames(files[0])
+    assert len(frames) == 12 and set(frames.groups) == {"replica-0", "replica-1", "replica-2"}
+    assert sum(len(part) for part in read_split(files[1], files[0]).values()) == 12
+    assert np.abs(frames.labels[keys.DIPOLE]).max() < 1e-6
+    assert np.trace(frames.labels[keys.POLARIZABILITY], axis1=1, axis2=2).min() > 0
+    assert (frames.labels[keys.ENERGY] > 0).all()
+    assert np.abs(frames.labels[keys.FORCES]).max() > 0.05
+    assert np.abs(frames.labels[keys.FORCES].sum(1)).max() < 1e-6  # no net force
+    again = tmp_path / "again.extxyz"
+    sample_centroids(*water, again, tmp_path / "s.json", settings, threads=2, load=load_toy)
+    assert again.read_text() == files[0].read_text()
+    rows = packed(np.ones((2, 3, 3)), {name: np.full((2, *shape), 2.0) for name, shape in SHAPES.items()})
+    positions, labels = unpacked(rows[0], 3)
+    assert positions.shape == (3, 3) and {name: value.shape for name, value in labels.items()} == SHAPES
+
+
+SHAPES = {keys.ENERGY: (), keys.FORCES: (3, 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
+
+
+def test_the_sum_is_run(tmp_path: Path, water: tuple[Path, Path]) -> None:
+    correction = write_model(tmp_path / "correction.pt")
+    total = load_total(water[0], correction=correction, load=load_toy)
+    frames = torch.as_tensor(labelled_geometries(water[1])[1])
+    numbers = torch.tensor([[8, 1, 1]]).expand(len(frames), -1)
+    one, other, both = (m(numbers, frames) for m in (Toy("water"), load_model(correction), total))
+    for name in keys.PROPERTIES:
+        assert torch.allclose(both[name], one[name].double() + other[name].double())
+    with pytest.raises(InputError, match="a correction is trained for tepigs and for nothing else"):
+        run(tmp_path / "run", water, "tepigs")
+    with pytest.raises(InputError, match="for nothing else"):
+        run(tmp_path / "run", water, "classical", correction=(correction, water[1]))
