@@ -22,8 +22,8 @@ spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/painn-spectra summary results/
 
-test: $(STAMP)
-	$(BIN)/pytest
+test: $(STAMP) # a file of tests stays on one core
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
