@@ -606,9 +606,9 @@ def test_joining_takes_the_memory_of_one_segment(tmp_path: Path) -> None:
     }
     size = sum(values.nbytes for values in samples.values())
     for k in range(n_segments):
-        write_segment(tmp_path / f"parts/{k + 1:06d}.h5", state, samples, k * n_samples, 0.0)
+        write_segment(tmp_path / f"0-7/{k + 1:06d}.h5", state, samples, k * n_samples, 0.0)
     tracemalloc.start()
-    join(tmp_path / "trajectory.h5", [tmp_path / "parts"], n_segments * n_samples, 20, {})
+    join(tmp_path / "trajectory.h5", [tmp_path / "0-7"], n_segments * n_samples, 20, {})
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * size < n_segments * size / 4
@@ -618,8 +618,8 @@ def test_starts_of_many_conformers_fit_into_the_trajectory(tmp_path: Path) -> No
     """HDF5's older attributes end at 64 KiB."""
     state = State((0,), *(torch.zeros(1) for _ in range(6)))
     samples = {name: np.zeros((1, 1)) for name in (*PER_SAMPLE, keys.SPARSE_POSITIONS)}
-    write_segment(tmp_path / "parts/000001.h5", state, samples, 0, 0.0)
-    join(tmp_path / "trajectory.h5", [tmp_path / "parts"], 1, 1, {"starts": "x" * 200_000})
+    write_segment(tmp_path / "0-0/000001.h5", state, samples, 0, 0.0)
+    join(tmp_path / "trajectory.h5", [tmp_path / "0-0"], 1, 1, {"starts": "x" * 200_000})
     with h5py.File(tmp_path / "trajectory.h5") as file:
         assert len(file.attrs["starts"]) == 200_000
 
