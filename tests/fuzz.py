@@ -42,6 +42,8 @@ def main() -> None:
         "max_total_time": arguments.seconds, "timeout": HANG_S, "rss_limit_mb": MEMORY_MB,
         "max_len": LONGEST_INPUT, "artifact_prefix": f"{folder}/", "print_final_stats": 1,
     }  # fmt: skip
+    for data in seeds(reader):
+        run(reader, data, path)  # imports of torch's that a first input would wait for
     atheris.Setup(
         [sys.argv[0], *(f"-{name}={value}" for name, value in options.items()), str(corpus)],
         lambda data: run(reader, data, path),

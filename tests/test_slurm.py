@@ -88,12 +88,14 @@ def contents(folder: Path) -> dict[str, object]:
     for path in sorted((folder / "results/water").rglob("*")):
         name = str(path.relative_to(folder))
         if path.suffix == ".pt" and ".parts" not in name:
-            found[name] = torch.load(path, weights_only=True)["state"]
+            state = torch.load(path, weights_only=True)["state"]
+            found[name] = {key: value.numpy() for key, value in state.items()}
         elif path.name == "trajectory.h5":
             with h5py.File(path) as file:
                 found[name] = {key: file[key][:] for key in file}
         elif path.suffix in (".extxyz", ".csv") and "seconds" not in path.read_text():
-            found[name] = path.read_text()
+            # a model file's hash, which tables name, holds the seconds that its training took
+            found[name] = re.sub(r"PaiNN, model [0-9a-f]+", "PaiNN", path.read_text())
     return found
 
 
