@@ -27,8 +27,8 @@ from painn_spectra.cli import main as painn_spectra
 from painn_spectra.dataset import read_frames
 from painn_spectra.md.run import run_dynamics  # noqa: F401  imported here, not in every child
 from painn_spectra.md.segments import production_segments, read_samples
-from painn_spectra.md.workers import for_dynamics
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.fastest import fastest
 
 Contents = dict[str, np.ndarray]
 
@@ -204,7 +204,7 @@ def main() -> int:
             prepare(Path(scratch))
             os._exit(0)
         os.waitpid(child, 0)
-        for_dynamics(load_model(Path(scratch) / "first/model.pt").double().eval())  # compiles once, for all
+        fastest(load_model(Path(scratch) / "first/model.pt").double().eval())  # compiles once, for all
         print("| stage | kill -9 | runs | seconds left alone | losses |\n|---|---|---|---|---|")
         for stage in stages(Path(scratch)):
             losses += series(stage, Path(scratch) / stage.name, arguments.kills, rng)[2]
