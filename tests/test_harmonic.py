@@ -109,5 +109,5 @@ def test_other_files_are_one_line(tmp_path):
     with pytest.raises(InputError, match="not a table of harmonic modes"):
         read_sticks(path)
     (tmp_path / "a.npz").write_bytes(b"PK broken")
-    with pytest.raises(InputError, match="a.npz: cannot be read"):
+    with pytest.raises(InputError, match=r"a\.npz: cannot be read"):
         read_conformers(tmp_path / "a.npz")
