@@ -8,7 +8,7 @@ import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -38,12 +38,15 @@ class Task:
     member: int
 
 
-class Trainer:
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class Trainer(Generic[Model]):
     """All that changes during training; `state_dict` holds it for an exact resume."""
 
     PLAIN = ("step", "rate", "best", "epochs_since_best", "seconds", "metrics", "best_weights", "losses")
 
-    def __init__(self, potential: Potential, settings: TrainSettings) -> None:
+    def __init__(self, potential: Model, settings: TrainSettings) -> None:
         self.potential, self.averaged = potential, copy.deepcopy(potential)
         self.flat, self.flat_averaged = flatten(potential), flatten(self.averaged)
         self.optimizer = torch.optim.AdamW(
@@ -79,7 +82,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.PLAIN:
-            setattr(self, name, state.get(name, getattr(self, name)))  # older ones lack the losses
+            setattr(self, name, state[name])
         self.potential.load_state_dict(state["potential"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -118,7 +121,7 @@ def flatten(potential: nn.Module) -> nn.Parameter:
     return flat
 
 
-def fit(trainer: Trainer, task: Task, checkpoint: Path, key: str) -> None:
+def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> None:
     """Train to the end of the settings' epochs or until the plateau schedule stops.
 
     Every random choice is a function of (seed, member, epoch): a resumed run makes the same ones.

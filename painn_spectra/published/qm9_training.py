@@ -83,10 +83,10 @@ def index_values(data: Molecules, target: str) -> NDArray[np.float64]:
 def fit_scalar(
     potential: ScalarModel, data: Molecules, parts: Mapping[str, NDArray[np.int64]], target: str,
     settings: TrainSettings, checkpoint: Path, key: str,
-) -> Trainer:  # fmt: skip
+) -> Trainer[ScalarModel]:  # fmt: skip
     """Mean square error in units of the scale, with the optimiser, averaging and schedule of `fitting`."""
     device = potential.scale.device
-    trainer = Trainer(potential, settings)  # type: ignore[arg-type]
+    trainer = Trainer(potential, settings)
     trainer.resume(checkpoint, key)
     known = data.take(parts["train"])
     z = torch.as_tensor(known.numbers, device=device)
@@ -101,8 +101,7 @@ def fit_scalar(
     progress = Progress(f"QM9 {target}", n_steps)
     progress.resume_at(trainer.step)
     before, began = trainer.seconds, time.monotonic()
-    saved, note, losses = began, "", []
-    averaged = ScalarModel(potential.head, potential.settings).to(device)
+    saved, note = began, ""
     order = np.empty(0, dtype=np.int64)
     while trainer.step < n_steps:
         epoch, batch = divmod(trainer.step, per_epoch)
@@ -115,17 +114,17 @@ def fit_scalar(
         error = (potential(z[chosen], r[chosen]).double() - y[chosen]) / potential.scale
         loss = error.square().mean().float()
         trainer.learn(loss)
-        losses.append(loss.item())
+        trainer.losses.append(loss.item())
         trainer.seconds = before + time.monotonic() - began
         if trainer.step % validate_every == 0 or trainer.step == n_steps:
-            averaged.load_state_dict(trainer.weights)
-            mae = mean_absolute_error(averaged, validation, values)
+            mae = mean_absolute_error(trainer.averaged, validation, values)
             if not math.isfinite(mae):
                 raise InputError(f"QM9 {target}: error became {mae}; lower train.learning_rate")
+            train_loss = float(np.mean(trainer.losses))
             line = {"epoch": epoch + 1, "step": trainer.step, "seconds": round(trainer.seconds, 1),
-                    "learning_rate": rate, "train_loss": float(np.mean(losses)), "mae": mae}  # fmt: skip
+                    "learning_rate": rate, "train_loss": train_loss, "mae": mae}  # fmt: skip
             trainer.metrics += json.dumps(line) + "\n"
-            note, losses = f"MAE {mae:.4g} {TARGETS[target].unit}", []
+            note, trainer.losses = f"MAE {mae:.4g} {TARGETS[target].unit}", []
         if time.monotonic() - saved > settings.checkpoint_interval_s:
             trainer.save(checkpoint, key)
             saved = time.monotonic()
