@@ -75,6 +75,12 @@ class Clone:
     def configure(self, config: dict) -> None:
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
+    def stub(self) -> None:
+        path = self.folder / "bin/painn-spectra"
+        path.parent.mkdir()
+        path.write_text(STUB, encoding="utf-8")
+        path.chmod(0o755)
+
     def labels(self, name: str) -> Path:
         path = self.folder / f"config/molecules/{name}/labels.extxyz"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,10 +119,7 @@ def finished(tmp_path_factory) -> Clone:
     """A clone whose workflow has run once with the stub."""
     clone = Clone(tmp_path_factory.mktemp("clone"), {"molecules": MOLECULES})
     clone.labels("a").write_text("labels", encoding="utf-8")
-    stub = clone.folder / "bin/painn-spectra"
-    stub.parent.mkdir()
-    stub.write_text(STUB, encoding="utf-8")
-    stub.chmod(0o755)
+    clone.stub()
     assert clone.jobs() == ALL  # nothing exists in a fresh clone
     clone.run()
     return clone
@@ -259,10 +262,7 @@ def test_shipped_labels_grow_by_rounds_only_when_asked(edited):
 def test_every_round_adds_its_own_jobs_only(tmp_path):
     """A second round after a finished first one: sampled, labelled, trained; the first stays as it is."""
     clone = Clone(tmp_path, {"molecules": [{"name": "a", "structure": "CCO"}], **SMALL_SET})
-    stub = tmp_path / "bin/painn-spectra"
-    stub.parent.mkdir()
-    stub.write_text(STUB, encoding="utf-8")
-    stub.chmod(0o755)
+    clone.stub()
     clone.run()
     assert len(list((tmp_path / "results/a/rounds/0/labels").glob("*.extxyz"))) == 3
     assert len(list((tmp_path / "results/a/rounds/1/labels").glob("*.extxyz"))) == 2
@@ -298,19 +298,19 @@ def test_a_wrong_configuration_is_one_clear_line(edited, config, line):
     assert "Traceback" not in text
 
 
-def test_names_and_paths_of_the_config_reach_no_shell(edited):
+def test_names_and_paths_of_the_config_reach_no_shell(tmp_path):
     """Blanks, quotes, dollars and semicolons in a path and in a structure are words, not commands."""
     hostile = "la bels;touch executed;$(touch executed)`touch executed`'\".extxyz"
-    (edited.folder / hostile).write_text("labels", encoding="utf-8")
+    (tmp_path / hostile).write_text("labels", encoding="utf-8")
     structure = "O'; touch executed; $(touch executed) \""
-    edited.configure({"molecules": [{"name": "a", "labels": hostile, "structure": structure}]})
-    done = edited.snakemake("--quiet", "all", "--force", "results/a/dataset.extxyz")
+    clone = Clone(tmp_path, {"molecules": [{"name": "a", "labels": hostile, "structure": structure}]})
+    clone.stub()
+    done = clone.snakemake("--quiet", "all", "--force", "results/a/dataset.extxyz")
     assert done.returncode == 0, done.stdout + done.stderr
-    edited.labels("a").unlink()
-    edited.configure({"molecules": [{"name": "a", "structure": structure}]})
-    done = edited.snakemake("--quiet", "all", "--force", "results/a/conformers.extxyz")
+    clone.configure({"molecules": [{"name": "a", "structure": structure}]})
+    done = clone.snakemake("--quiet", "all", "--force", "results/a/conformers.extxyz")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (edited.folder / "executed").exists()
+    assert not (tmp_path / "executed").exists()
 
 
 def test_replicas_are_shared_out_among_jobs(edited):
