@@ -233,7 +233,7 @@ def md(a: Arguments) -> None:
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
         a.model, a.dataset, a.trajectory, a.report, s.md, s.molecule, s.dynamics, s.temperature_K, s.isotopes,
-        a.threads, first_member=a.first_member, correction=a.correction, group=a.group,
+        a.threads, first_member=a.first_member, correction=a.correction, group=a.group, split=a.split,
     )  # fmt: skip
 
 
@@ -437,6 +437,7 @@ def parser() -> Parser:
     moving.add_argument(
         "--first-member", type=Path, metavar="MODEL", help="of the ensemble, to start its replicas alike"
     )
+    moving.add_argument("--split", type=Path, help="to tell both members' spread beside that on test frames")
     moving.add_argument(
         "--group", type=whole, metavar="N", help="only the Nth md.replicas_per_job replicas, from 0"
     )

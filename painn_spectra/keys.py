@@ -31,7 +31,9 @@ HALF_STEP_VELOCITIES = "half_step_velocities"  # (n_replicas, n_samples, n_atoms
 # the centroid's, and KINETIC_ENERGY is what is conserved, per bead, without the potential energy
 PRIMITIVE_KINETIC_ENERGY = "primitive_kinetic_energy"  # (n_replicas, n_samples) | eV, of quantum nuclei
 VIRIAL_KINETIC_ENERGY = "virial_kinetic_energy"  # (n_replicas, n_samples) | eV, centroid virial estimator
-RANGE_EXCESS = "range_excess"  # (n_replicas, n_samples) | Å, of the bead most outside the training frames
+# where the model knows its range, of the bead most outside of it (trained_range.Bounds)
+RANGE_EXCESS = "range_excess"  # (n_replicas, n_samples) | 1, distance beyond a bound in parts of it, float32
+RANGE_PLACE = "range_place"  # (n_replicas, n_samples) | which of the bounds, int16
 MODE_ENERGY_EXCESS = "mode_energy_excess"  # (n_replicas, n_modes) | 1, mean zero; attribute wavenumbers_cm
 
 # trajectory.h5: attributes

@@ -49,7 +49,7 @@ STAGE_VERSION = {
     "train": 3,
     "evaluate": 2,
     "calibrate": 1,
-    "md": 4,
+    "md": 5,
     "sample-centroids": 1,
     "train-correction": 1,
     "vpt2": 1,

@@ -69,6 +69,18 @@ def effort(bands: Path) -> dict[str, str]:
     return {key: word for key, word in read_notes(bands).items() if key in EFFORT}
 
 
+def frames_of(quality: Mapping[str, Any]) -> dict[str, str]:
+    """Replicas that were stopped and frames far outside of the trained range, with reasons.
+
+    quality: dynamics.json.
+    """
+    stopped = {f"replica {told['replica']} stopped": told["reason"] for told in quality.get("stopped", [])}
+    return stopped | {
+        f"replica {told['replica']} outside at {told['time_ps']:g} ps": told["reason"]
+        for told in quality.get("farthest_frames", [])
+    }
+
+
 def _is_molecule(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("dataset.extxyz", "logs", "evaluation", "model"))
 
@@ -94,7 +106,9 @@ def _molecule(folder: Path) -> str:
         quality, bands, comparison = (
             kind / name for name in ("dynamics.json", "bands.csv", "comparison.csv")
         )
-        add(f"Dynamics, {kind.name}", quality, text_table(pairs(read_object(quality))))
+        told = read_object(quality)
+        tables = [text_table(pairs(told)), paragraphs(frames_of(told))]
+        add(f"Dynamics, {kind.name}", quality, "\n".join(filter(None, tables)))
         tables = [text_table(columns(read_csv(bands), BAND_COLUMNS)), paragraphs(effort(bands))]
         add(f"Bands, {kind.name}", bands, "\n".join(filter(None, tables)))
         rows = columns(read_csv(comparison), COMPARISON_COLUMNS)

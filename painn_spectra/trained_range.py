@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from painn_spectra.dataset import Frames
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
 N_NEIGHBOURS = 4
 MARGIN = 0.1  # of a bound's width, beyond what was seen: a finite sample does not reach its own ends
 MIN_MARGIN_A = 0.02
+PAIRS_AT_ONCE = 1_000_000  # distances in memory together
 
 
 def trained_range(frames: "Frames") -> dict[str, Any]:
-    """Bounds for `outside`, JSON-able.
+    """What `Bounds` are made of, JSON-able.
 
     neighbours: {atomic number: [[shortest, longest] | Å, of the first, second, … neighbour]}
     """
@@ -34,31 +37,73 @@ def trained_range(frames: "Frames") -> dict[str, Any]:
     return {"neighbours": bounds}
 
 
-def outside(seen: dict[str, Any], numbers: NDArray[np.int64], positions: Array) -> tuple[Array, list[str]]:
-    """How far frames lie outside of the trained range, and what is the matter with each.
+def seen_by_both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The range of a sum of two models: where both know what they say."""
+    first, second = one["neighbours"], other["neighbours"]
+    return {
+        "neighbours": {
+            z: [[max(a[0], b[0]), min(a[1], b[1])] for a, b in zip(first[z], second[z], strict=False)]
+            for z in first.keys() & second.keys()
+        }
+    }
 
-    seen: `potential.metadata["range"]`; numbers: (n_atoms,); positions: (n_frames, n_atoms, 3) | Å.
-    Returns the largest distance beyond a bound with its margin, (n_frames,) | Å, 0 inside and infinite where
-    positions are no numbers, and words such as "O–neighbour 1 at 1.42 Å, trained to 1.10", empty inside.
+
+class Bounds:
+    """The trained range of one molecule's atoms.
+
+    How far outside a geometry is counts in parts of the bound that it passes: 0.1 Å are much for an O–H bond
+    of 1 Å and little for the fourth neighbour at 3 Å.
     """
-    ordered = _neighbours(np.broadcast_to(numbers, positions.shape[:2]), positions)
-    beyond, words = np.zeros(len(positions)), [""] * len(positions)
-    for atom, z in enumerate(numbers.tolist()):
-        for k, (low, high) in enumerate(seen["neighbours"].get(str(z), [])[: ordered.shape[2]]):
-            margin = max(MARGIN * (high - low), MIN_MARGIN_A)
-            r = ordered[:, atom, k]
-            excess = np.where(np.isfinite(r), np.maximum(low - margin - r, r - high - margin), np.inf)
-            for frame in np.flatnonzero(excess > beyond):
-                limit = f"from {low:.2f}" if r[frame] < low else f"to {high:.2f}"
-                words[frame] = (
-                    f"{chemical_symbols[z]} (atom {atom}) has neighbour {k + 1} at {r[frame]:.2f} Å, "
-                    f"trained {limit}"
-                )
-            beyond = np.maximum(beyond, excess)
-    return beyond, words
+
+    def __init__(self, seen: dict[str, Any], numbers: Integers) -> None:
+        """seen: `potential.metadata["range"]`; numbers: (n_atoms,)."""
+        self.numbers = np.asarray(numbers)
+        n_ranks = min(N_NEIGHBOURS, len(numbers) - 1)
+        self.limits = np.full((len(numbers), n_ranks, 2), np.nan)  # shortest, longest | Å; NaN: none is known
+        for atom, z in enumerate(self.numbers.tolist()):
+            for rank, limits in enumerate(seen["neighbours"].get(str(z), [])[:n_ranks]):
+                self.limits[atom, rank] = limits
+        margin = np.maximum(MARGIN * np.diff(self.limits, axis=2), MIN_MARGIN_A)
+        self.edges = self.limits + margin * [-1, 1]  # (n_atoms, n_ranks, 2) | Å
+
+    def excess(self, positions: Array) -> tuple[Array, Integers]:
+        """How far geometries (..., n_atoms, 3) | Å lie outside, and where they do most.
+
+        Returns the largest distance beyond an edge in parts of its bound, (...): 0 or less inside, infinite
+        where positions are no numbers; and its place among `limits`, flattened, (...).
+        """
+        *lead, n_atoms, _ = positions.shape
+        frames = positions.reshape(-1, n_atoms, 3)
+        numbers = np.broadcast_to(self.numbers, frames.shape[:2])
+        size = max(1, PAIRS_AT_ONCE // n_atoms**2)
+        depths, places = [np.empty(0)], [np.empty(0, int)]
+        for first in range(0, len(frames), size):
+            r = _neighbours(numbers[first : first + size], frames[first : first + size])[..., None]
+            beyond = (r - self.edges) * [-1, 1] / self.limits  # (n_frames, n_atoms, n_ranks, 2)
+            beyond = np.where(np.isfinite(r), np.where(np.isnan(beyond), -np.inf, beyond), np.inf)
+            flat = beyond.reshape(len(beyond), -1)
+            places.append(flat.argmax(1))
+            depths.append(np.take_along_axis(flat, places[-1][:, None], 1)[:, 0])
+        return np.concatenate(depths).reshape(lead), np.concatenate(places).reshape(lead)
+
+    def beyond_A(self, excess: float, place: int) -> float:
+        """The distance beyond the edge at `place`, Å; 0 inside."""
+        return max(0.0, float(excess * self.limits.flat[int(place)]))
+
+    def words(self, excess: float, place: int) -> str:
+        """What is the matter, such as "O (atom 2) has neighbour 1 at 1.42 Å, trained to 1.10"."""
+        if not np.isfinite(excess):
+            return "positions are no numbers"
+        atom, rank, side = np.unravel_index(int(place), self.limits.shape)
+        bound, edge = self.limits[atom, rank, side], self.edges[atom, rank, side]
+        r = edge + (1 if side else -1) * excess * bound
+        return (
+            f"{chemical_symbols[self.numbers[atom]]} (atom {atom}) has neighbour {rank + 1} at {r:.2f} Å, "
+            f"trained {'to' if side else 'from'} {bound:.2f}"
+        )
 
 
-def _neighbours(numbers: NDArray[np.int64], positions: Array) -> Array:
+def _neighbours(numbers: Integers, positions: Array) -> Array:
     """Distances to the nearest atoms, (n_frames, n_atoms, up to N_NEIGHBOURS) | Å; infinite where is none."""
     distances = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
     real = numbers > 0

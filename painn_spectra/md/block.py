@@ -1,7 +1,7 @@
 """One block of replicas from its starts to the end of production, in checkpointed segments."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
-from painn_spectra.md.guards import broken, keep_stopped, stopped_in, unsteady
+from painn_spectra.md.guards import astray, broken, keep_stopped, kept_rows, no_number, stopped_in, unsteady
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import Mechanics, mechanics
 from painn_spectra.md.segments import (
@@ -29,7 +29,7 @@ from painn_spectra.md.state import (
     half_step_velocities,
     kinetic_temperature,
 )
-from painn_spectra.md.trained_range import TrainedRange
+from painn_spectra.trained_range import Bounds
 
 SPARSE_INTERVAL_FS = 20.0  # positions without record_motion: enough for torsions, a small part of the file
 PROGRESS_SAMPLES = 20
@@ -53,7 +53,7 @@ class Block:
     temperature_K: float
     device: str
     dynamics: str = "classical"
-    trained: TrainedRange | None = None
+    bounds: Bounds | None = None  # of the model's trained range
 
     @property
     def mechanics(self) -> Mechanics:
@@ -88,8 +88,14 @@ def lengths(settings: DynamicsSettings) -> Lengths:
 
 
 def run_block(block: Block, potential: nn.Module, report: Report) -> None:
-    """Equilibrate by Langevin dynamics and produce without, going on from what `block.folder` holds."""
+    """Equilibrate by Langevin dynamics and produce without, going on from what `block.folder` holds.
+
+    Ends early when every replica of it has stopped.
+    """
     settings, plan, motion = block.settings, lengths(block.settings), block.mechanics
+    if not kept_rows(block.folder):
+        report(plan.total_steps, "stopped")
+        return
     segments, n_done = readable_segments(block.folder)
     equilibration = block.folder / EQUILIBRATION
     state, spent_s = initial_state(block, potential), 0.0
@@ -108,24 +114,28 @@ def run_block(block: Block, potential: nn.Module, report: Report) -> None:
             motion.equilibrate(state, potential)
             if state.step % (PROGRESS_SAMPLES * settings.record_interval_steps) == 0:
                 report(state.step, "equilibration")
-        check(block, state, {}, np.empty(0))
+        if not check(block, state, {}, np.empty(0)):
+            report(plan.total_steps, "stopped")
+            return
         spent_s += time.perf_counter() - started
         write_segment(equilibration, state, {}, 0, spent_s)
 
     if segments:
-        first_energies_eV = first_total_energies(segments[0])
-        start_energy_eV = float(first_energies_eV.mean())
+        first_energies_eV = start_energies_eV = first_total_energies(segments[0])
     else:
         first_energies_eV = np.empty(0)  # known with the first sample
         motion.begin_production(state, block.linear)
-        start_energy_eV = float((motion.seen(state).potential_energy + motion.kinetic_energy(state)).mean())
+        at_start = motion.seen(state).potential_energy + motion.kinetic_energy(state)
+        start_energies_eV = at_start.cpu().numpy()
     while n_done < plan.samples:
         started = time.perf_counter()
         n_samples = min(plan.checkpoint_samples, plan.samples - n_done)
-        samples = produce(block, state, potential, n_done, n_samples, start_energy_eV, report)
+        samples = produce(block, state, potential, n_done, n_samples, start_energies_eV, report)
         if not segments:
             first_energies_eV = samples[keys.POTENTIAL_ENERGY][:, 0] + samples[keys.KINETIC_ENERGY][:, 0]
-        check(block, state, samples, first_energies_eV)
+        if not check(block, state, samples, first_energies_eV):
+            report(plan.total_steps, "stopped")
+            return
         segments.append(block.folder / f"{len(segments) + 1:06d}.h5")
         write_segment(segments[-1], state, samples, n_done, time.perf_counter() - started)
         n_done += samples[keys.POTENTIAL_ENERGY].shape[1]
@@ -151,16 +161,18 @@ def produce(
     potential: nn.Module,
     first_sample: int,
     n_samples: int,
-    start_energy_eV: float,
+    start_energies_eV: NDArray[np.float64],
     report: Report,
 ) -> Arrays:
     """One segment of production, as arrays {name: (n_replicas, n_samples, ...)}.
 
-    start_energy_eV: mean total energy at the start of the production; the notes tell how far it has drifted.
+    start_energies_eV: total energies at the start of the production, (n_replicas,); the notes tell how far
+    those of the replicas that go on have drifted.
     """
     settings, plan, motion = block.settings, lengths(block.settings), block.mechanics
     stride = plan.sparse_stride
     n, n_atoms, _ = block.starts.shape
+    kept = kept_rows(block.folder)
     sparse = [k for k in range(first_sample, first_sample + n_samples) if k % stride == 0]
     samples: Arrays = {
         keys.POTENTIAL_ENERGY: np.empty((n, n_samples)),  # eV
@@ -178,6 +190,11 @@ def produce(
     fractions = fractions - block.standard_masses_amu / block.standard_masses_amu.sum()  # (n_atoms,)
     origin_weights = charge * torch.as_tensor(fractions, device=state.positions.device)
 
+    if block.bounds:
+        samples[keys.RANGE_EXCESS] = np.empty((n, n_samples), np.float32)  # 1
+        samples[keys.RANGE_PLACE] = np.empty((n, n_samples), np.int16)
+    waiting = []  # positions whose place in the trained range is looked up together
+
     for k in range(n_samples):
         for _ in range(settings.record_interval_steps - 1):
             motion.step(state, potential)
@@ -194,51 +211,83 @@ def produce(
             samples[keys.HALF_STEP_VELOCITIES][:, k] = half_step_velocities(seen, settings.timestep_fs).cpu()
         for name, values in motion.estimators(state, block.degrees_of_freedom).items():
             samples.setdefault(name, np.empty((n, n_samples)))[:, k] = values.cpu()
-        if motion.n_beads > 1 and block.trained:
-            beads = state.positions.reshape(n, motion.n_beads, n_atoms, 3).cpu().numpy()
-            beyond = block.trained.excess(beads).max(1)
-            samples.setdefault(keys.RANGE_EXCESS, np.empty((n, n_samples)))[:, k] = beyond
+        if block.bounds:
+            waiting.append(state.positions)
+            if len(waiting) == PROGRESS_SAMPLES or k + 1 == n_samples:
+                last = slice(k + 1 - len(waiting), k + 1)
+                excess, place = outermost(block, block.bounds, waiting)
+                samples[keys.RANGE_EXCESS][:, last], samples[keys.RANGE_PLACE][:, last] = excess, place
+                waiting = []
         if (first_sample + k) % stride == 0:
             samples[keys.SPARSE_POSITIONS][:, sparse.index(first_sample + k)] = seen.positions.cpu()
         if (first_sample + k + 1) % PROGRESS_SAMPLES == 0:
-            temperature = float(kinetic_temperature(half_step, block.degrees_of_freedom).mean())
+            temperature = float(kinetic_temperature(half_step, block.degrees_of_freedom)[kept].mean())
             time_ps = (first_sample + k + 1) * plan.sample_interval_fs * 1e-3
-            total_eV = float((seen.potential_energy + on_step).mean())
-            drift = 1e3 * (total_eV - start_energy_eV) / n_atoms / time_ps
+            gained_eV = (seen.potential_energy + on_step).cpu().numpy() - start_energies_eV
+            drift = 1e3 * float(gained_eV[kept].mean()) / n_atoms / time_ps
             report(state.step, f"{temperature:.0f} K, drift {drift:+.2f} meV/atom/ps")
     return samples
 
 
-def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArray[np.float64]) -> None:
-    """Stop replicas that have left the molecule or the energy that they started with: they rest from here on,
-    and `guards.FILE` names them. samples: since the last check, empty in the equilibration.
+def outermost(
+    block: Block, bounds: Bounds, positions: Sequence[torch.Tensor]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """`Bounds.excess` of each replica's bead most outside, (n_replicas, n_frames).
 
-    Raises InputError when most of the block has stopped.
+    positions: of the state, at each frame.
+    """
+    beads = torch.stack(list(positions), 1).cpu().numpy()  # (n_replicas · P, n_frames, n_atoms, 3) | Å
+    beads = beads.reshape(len(block.replicas), block.mechanics.n_beads, *beads.shape[1:])
+    excess, place = bounds.excess(beads)  # (n_replicas, P, n_frames)
+    worst = excess.argmax(1)[:, None]
+    return np.take_along_axis(excess, worst, 1)[:, 0], np.take_along_axis(place, worst, 1)[:, 0]
+
+
+def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArray[np.float64]) -> bool:
+    """Stop replicas that have left the molecule, the model's range or the energy that they started with.
+
+    They rest from here on, and `guards.FILE` names them. samples: since the last check, empty in the
+    equilibration.
+
+    Returns whether any replica goes on. Raises InputError when most of the block or of the run has stopped.
     """
     settings, known, found = block.settings, stopped_in(block.folder), {}
     seen = block.mechanics.seen(state)
     energies, positions = seen.potential_energy.cpu().numpy(), seen.positions.cpu().numpy()
-    n_samples = samples[keys.POTENTIAL_ENERGY].shape[1] if samples else 0
+    n_samples = samples[keys.POTENTIAL_ENERGY].shape[1] if samples else 1
     steps = state.step - settings.record_interval_steps * np.arange(n_samples)[::-1]
+    if samples and block.bounds:
+        excess, place = samples[keys.RANGE_EXCESS], samples[keys.RANGE_PLACE]
+    elif block.bounds:
+        excess, place = outermost(block, block.bounds, [state.positions])
     for row, replica in enumerate(block.replicas):
         if replica in known:
             continue
-        told = None
-        if samples and block.dynamics == "classical":  # others have a thermostat
-            told = unsteady(
-                samples, row, first_energies_eV[row], block.degrees_of_freedom, block.temperature_K, steps,
+        told = [
+            broken(
+                block.numbers, block.starts[row], positions[row], energies[row], state.step,
                 settings.timestep_fs,
+            )
+        ]  # fmt: skip
+        if samples:
+            told.append(no_number(samples, row, steps, settings.timestep_fs))
+        if samples and not block.dynamics.startswith("trpmd"):  # whose thermostat stays, and takes up errors
+            told.append(
+                unsteady(
+                    samples, row, first_energies_eV[row], block.degrees_of_freedom, block.temperature_K,
+                    steps, settings.timestep_fs,
+                )
             )  # fmt: skip
-        told = told or broken(
-            block.numbers, block.starts[row], positions[row], energies[row], state.step,
-            state.step * settings.timestep_fs / 1e3,
-        )  # fmt: skip
-        if told:
-            found[replica] = told
-    known = keep_stopped(block.folder, known, found, len(block.replicas))
+        if block.bounds:
+            told.append(astray(block.bounds, excess[row], place[row], steps, settings.timestep_fs))
+        wrong = [one for one in told if one]
+        if wrong:
+            found[replica] = min(wrong, key=lambda one: one["step"])  # what came first, not what it led to
+    known = keep_stopped(block.folder, known, found, len(block.replicas), settings.n_replicas)
     for row, replica in enumerate(block.replicas):
         if replica in known:
             beads = slice(row * block.mechanics.n_beads, (row + 1) * block.mechanics.n_beads)
             state.positions[beads] = torch.as_tensor(block.starts[row], device=state.positions.device)
             state.velocities[beads] = 0.0
             state.forces[beads] = 0.0
+    return len(known) < len(block.replicas)

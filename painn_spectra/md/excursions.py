@@ -7,35 +7,48 @@ import h5py
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.trained_range import outside
+from painn_spectra.trained_range import Bounds
 
-MOST_FRAMES = 500  # looked at per replica, evenly spaced
+NAMED = 5  # replicas whose farthest frame is named
 
 
-def excursions(trajectory: Path, metadata: dict[str, Any]) -> dict[str, float]:
-    """Share of frames outside of the trained range and the farthest | Å; nothing for a model without a range.
+def excursions(trajectory: Path, bounds: Bounds | None) -> dict[str, Any]:
+    """Share of frames outside of the trained range, the farthest | Å, and of the replicas that went farthest
+    the frame and what is the matter there; nothing for a model without a range.
 
-    metadata: of the model. Prints where and when the first replica left.
+    A frame of a ring polymer is its bead most outside. time_ps: of the trajectory, whose frame k is at
+    (k + 1) sample_interval_fs. Prints a warning that names the farthest frame.
     """
-    if "range" not in metadata:
+    if bounds is None:
         return {}
-    shares, farthest, told = [], 0.0, ""
     with h5py.File(trajectory) as file:
-        recorded, numbers = file[keys.SPARSE_POSITIONS], file.attrs["numbers"]
-        interval_ps = 1e-3 * float(file.attrs["sample_interval_fs"]) * int(file.attrs["sparse_stride"])
-        every = max(1, recorded.shape[1] // MOST_FRAMES)
-        for replica in range(len(recorded)):
-            positions = np.asarray(recorded[replica, ::every], dtype=float)
-            beyond, words = outside(metadata["range"], numbers, positions)
-            shares.append(float((beyond > 0).mean()))
-            farthest = max(farthest, float(beyond.max(initial=0.0)))
-            if beyond.any() and not told:
-                frame = int(np.argmax(beyond > 0))
-                told = f"replica {replica} after {frame * every * interval_ps:.2f} ps: {words[frame]}"
-    share = float(np.mean(shares))
-    if told:
+        excess, place = file[keys.RANGE_EXCESS][:], file[keys.RANGE_PLACE][:]  # (n_replicas, n_samples)
+        interval_ps = 1e-3 * float(file.attrs["sample_interval_fs"])
+        stopped = set(file.attrs["stopped"].tolist())
+    replicas = [number for number in range(len(excess) + len(stopped)) if number not in stopped]
+    frames = excess.argmax(1)  # each replica's farthest
+    farthest = []
+    for row in np.argsort(-excess.max(1), kind="stable")[:NAMED]:
+        k = frames[row]
+        if excess[row, k] > 0:
+            farthest.append(
+                {
+                    "replica": replicas[row],
+                    "time_ps": round(float((k + 1) * interval_ps), 4),
+                    "beyond_A": round(bounds.beyond_A(excess[row, k], place[row, k]), 3),
+                    "reason": bounds.words(excess[row, k], place[row, k]),
+                }
+            )
+    share = float((excess > 0).mean())
+    if farthest:
+        worst = farthest[0]
         print(
             f"warning: {100 * share:.2g} % of the frames lie outside of the range that the model was trained "
-            f"in, first {told}; label geometries like these, as another round of sampling does"
+            f"in, farthest replica {worst['replica']} after {worst['time_ps']:g} ps: {worst['reason']}; "
+            "label geometries like these, as another round of sampling does"
         )
-    return {"outside_trained_range": share, "farthest_outside_A": farthest if np.isfinite(farthest) else -1.0}
+    return {
+        "outside_trained_range": share,
+        "farthest_outside_A": max((told["beyond_A"] for told in farthest), default=0.0),
+        "farthest_frames": farthest,
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import lengths
+from painn_spectra.md.guards import kept_rows, stopped_in
 from painn_spectra.md.segments import join, production_segments, read_samples
 
 NOT_SPARSE = 0  # band origins and assignments wait for the whole run
@@ -18,7 +19,7 @@ def join_so_far(parts: Path, output: Path, molecule: str) -> bool:
     counts = {}
     for folder in sorted(path for path in parts.iterdir() if path.is_dir()):
         segments = production_segments(folder)
-        if segments:
+        if segments and kept_rows(folder):
             first, samples = read_samples(segments[-1])
             counts[folder] = first + samples[keys.POTENTIAL_ENERGY].shape[1]
     if not counts:
@@ -33,6 +34,7 @@ def join_so_far(parts: Path, output: Path, molecule: str) -> bool:
         "integrator_timestep_fs": settings.timestep_fs,
         "sample_interval_fs": plan.sample_interval_fs,
         "sparse_stride": NOT_SPARSE,
+        "stopped": sorted(replica for folder in parts.iterdir() for replica in stopped_in(folder)),
     }
     join(output, list(counts), min(counts.values()), plan.sparse_stride, attributes)
     return True

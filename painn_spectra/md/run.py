@@ -4,22 +4,21 @@ import contextlib
 import functools
 import json
 import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from ase.data import atomic_masses
 from numpy.typing import NDArray
+from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import DYNAMICS, DynamicsSettings, Isotopes
-from painn_spectra.dataset import labelled_geometries
+from painn_spectra.dataset import labelled_geometries, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
@@ -29,11 +28,11 @@ from painn_spectra.md.guards import stopped_in
 from painn_spectra.md.limits import check_fastest_vibration, check_ring_polymer
 from painn_spectra.md.mode_energies import add_mode_energies
 from painn_spectra.md.segments import join, segment_attributes
+from painn_spectra.md.spread import ensemble_spread
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import degrees_of_freedom
 from painn_spectra.md.statistics import trajectory_statistics
 from painn_spectra.md.sufficiency import further_conformers, largest_area_error, next_count
-from painn_spectra.md.trained_range import TrainedRange, outside, trained_range
 from painn_spectra.md.workers import Load, run_blocks, single_thread
 from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
@@ -41,6 +40,7 @@ from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import STAGE_VERSION, beads_of, block_replicas, dynamics_settings
 from painn_spectra.progress import Progress
+from painn_spectra.trained_range import Bounds, seen_by_both
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -66,6 +66,7 @@ def run_dynamics(
     first_member: Path | None = None,
     group: int | None = None,
     correction: tuple[Path, Path] | None = None,
+    split: Path | None = None,
 ) -> None:
     """Write `trajectory` (keys.py names its content) and `report`; go on where an earlier run stopped.
 
@@ -74,8 +75,9 @@ def run_dynamics(
 
     isotopes: see `isotopic_masses`. threads: worker processes, default as many as torch uses threads.
     load: opens the model file; any potential of the same interface may stand in. first_member: another model
-    of the ensemble, whose starts these shall be as far as the models agree. correction: of tepigs, the model
-    of the difference, which is added to the other, and the centroids that it was trained on.
+    of the ensemble, whose starts these shall be as far as the models agree. split: of `dataset`; the report
+    then tells how far the two models disagree along the run, and on the test frames. correction: of tepigs,
+    the model of the difference, which is added to the other, and the centroids that it was trained on.
     """
     began = time.perf_counter()
     if not re.match(DYNAMICS, dynamics):
@@ -95,10 +97,11 @@ def run_dynamics(
         numbers, frames = labelled_geometries(dataset)
         masses = isotopic_masses(numbers, frames[0], isotopes)  # (n_atoms,) | amu
         device = pick_device(settings.device)
-        trained = trained_range(numbers, frames)
+        load_member, summed = load, [load(model, "cpu")]
         if correction:
+            summed.append(load_model(correction[0]))
             load = functools.partial(load_total, load=load, correction=correction[0])
-            trained = trained_range(numbers, labelled_geometries(correction[1])[1])
+        bounds = bounds_of(summed, numbers)
 
         starting.enter_context(output_lock(parts, wait=True))  # the first of several jobs makes all starts
         open_parts(
@@ -159,7 +162,7 @@ def run_dynamics(
                     f"it; count from 0 to {(settings.n_replicas - 1) // size}"
                 )
             mine = split_into_blocks(
-                parts, numbers, masses, starts, settings, temperature_K, device, share, dynamics, trained
+                parts, numbers, masses, starts, settings, temperature_K, device, share, dynamics, bounds
             )
             n_workers = min(threads or torch.get_num_threads(), len(mine))
             run_with_progress(mine, plan, model, load, n_workers, f"{molecule} {dynamics} {group:04d}")
@@ -175,8 +178,7 @@ def run_dynamics(
                 starts["replicas"] = starts["replicas"][: settings.n_replicas] + further
             everyone = range(done, wanted)
             new = split_into_blocks(
-                parts, numbers, masses, starts, settings, temperature_K, device, everyone, dynamics,
-                trained,
+                parts, numbers, masses, starts, settings, temperature_K, device, everyone, dynamics, bounds
             )  # fmt: skip
             n_workers = min(threads or torch.get_num_threads(), len(new))
             run_with_progress(new, plan, model, load, n_workers, f"{molecule} {dynamics}")
@@ -198,18 +200,12 @@ def run_dynamics(
             )
             if wanted == len(starts["replicas"]):
                 break
-        beyond: dict[str, Any] = {}
-        if (
-            dynamics != "classical"
-        ):  # beads, and what a correction has learnt; all recorded frames: `excursions`
-            with h5py.File(trajectory) as file:
-                beyond = {"beads_outside": outside(file, trained)}
-        if beyond and beyond["beads_outside"]["worst"]:
-            told = beyond["beads_outside"]
-            print(
-                f"{100 * told['share']:.2g} % of the frames have a bond or angle outside the training "
-                f"frames, worst: {told['worst'][0]}; label such geometries, or take the spectrum with care",
-                file=sys.stderr,
+        spread: dict[str, Any] = {}
+        if first_member and split:
+            members = [load_member(path, "cpu").eval() for path in (first_member, model)]
+            test = frames[read_split(split, dataset)["test"]]
+            spread = ensemble_spread(
+                folders, members, numbers, test, settings.equilibration_ps, settings.timestep_fs
             )
         ends = [end for block in blocks for end in segment_attributes(block.folder)]
         result = {
@@ -226,13 +222,21 @@ def run_dynamics(
             **trajectory_statistics(trajectory),
             "n_stopped": len(stopped),
             "stopped": [{"replica": replica, **told} for replica, told in sorted(stopped.items())],
-            **beyond,
+            **excursions(trajectory, bounds),
+            **spread,
             # one core, one step of all replicas; earlier, interrupted runs count
             "seconds_per_step": sum(seconds for _, seconds in ends) / max(step for step, _ in ends),
             "total_seconds": time.perf_counter() - began,
         }
-        metadata = getattr(load(model, "cpu"), "metadata", {})
-        write_json(report, result | excursions(trajectory, metadata))
+        write_json(report, result)
+
+
+def bounds_of(models: Sequence[nn.Module], numbers: Integers) -> Bounds | None:
+    """The range in which all models whose sum is run were trained; None where one does not know its own."""
+    metadata = [getattr(model, "metadata", {}) for model in models]
+    if not all("range" in of_model for of_model in metadata):
+        return None
+    return Bounds(functools.reduce(seen_by_both, [of_model["range"] for of_model in metadata]), numbers)
 
 
 def split_into_blocks(
@@ -245,7 +249,7 @@ def split_into_blocks(
     device: str,
     everyone: range,
     dynamics: str,
-    trained: TrainedRange,
+    bounds: Bounds | None,
 ) -> list[Block]:
     """The replicas `everyone` in blocks, each with a folder of its own: a few per core, all on a GPU."""
     geometries = np.array([starts["conformers"][i]["positions"] for i in starts["replicas"]])
@@ -267,7 +271,7 @@ def split_into_blocks(
             temperature_K=temperature_K,
             device=device,
             dynamics=dynamics,
-            trained=trained,
+            bounds=bounds,
         )
         for rows in (everyone[i : i + size] for i in range(0, len(everyone), size))
     ]

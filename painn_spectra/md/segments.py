@@ -31,7 +31,6 @@ PER_SAMPLE = (
     keys.DIPOLE,
     keys.POLARIZABILITY,
 )
-SINGLE_PRECISION = (keys.DIPOLE, keys.POLARIZABILITY, keys.SPARSE_POSITIONS, keys.HALF_STEP_VELOCITIES)
 
 
 def write_segment(path: Path, state: State, samples: Arrays, first_sample: int, seconds: float) -> None:
@@ -128,25 +127,20 @@ def join(
 
     finish: adds what is computed from the whole.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    kept = []
-    for folder in blocks:
-        _, samples = read_samples(folder / "000001.h5")
-        shapes = {name: values.shape[2:] for name, values in samples.items()}
-        kept.append(kept_rows(folder, samples[keys.POTENTIAL_ENERGY].shape[0]))
-    n_values = (
-        sum(len(rows) for rows in kept) * n_samples * sum(math.prod(shape) for shape in shapes.values())
-    )
+    kept = {folder: rows for folder in blocks if (rows := kept_rows(folder))}
+    n_kept = sum(map(len, kept.values()))
+    _, samples = read_samples(next(iter(kept)) / "000001.h5")
+    kinds = {name: (values.shape[2:], values.dtype) for name, values in samples.items()}
+    n_values = n_kept * n_samples * sum(math.prod(shape) for shape, _ in kinds.values())
     check_space(path, 8 * n_values)
     # HDF5 1.8's format: the starts of a molecule with many conformers pass older ones' 64 KiB per attribute
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v108") as file:
         file.attrs.update(attributes)
-        for name, shape in shapes.items():
+        for name, (shape, dtype) in kinds.items():
             length = -(-n_samples // sparse_stride) if name == keys.SPARSE_POSITIONS else n_samples
-            dtype = "f4" if name in SINGLE_PRECISION else "f8"
-            file.create_dataset(name, (sum(map(len, kept)), length, *shape), dtype)
+            file.create_dataset(name, (n_kept, length, *shape), dtype)
         row = 0
-        for folder, rows in zip(blocks, kept, strict=True):
+        for folder, rows in kept.items():
             for segment in production_segments(folder):
                 first, samples = read_samples(segment)
                 if first >= n_samples:  # an earlier, longer run

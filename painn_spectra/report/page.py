@@ -124,6 +124,7 @@ def _kind(
 ) -> dict[str, Any]:
     """What the page shows of one kind of dynamics beside its curves."""
     quality, bands = read_object(folder / "dynamics.json"), read_csv(folder / "bands.csv")
+    members = {path.parent.name: read_object(path) for path in sorted(folder.glob("[0-9]*/dynamics.json"))}
     notes, (heads, rows) = read_notes(folder / "ir.csv"), band_table(bands)
     return {
         "name": folder.name,
@@ -138,7 +139,7 @@ def _kind(
         "sources": sorted({row["source"] for row in read_csv(folder / "comparison.csv")}),
         "similarity": read_csv(folder / "similarity.csv"),
         "artefact": artefact(folder.name),
-        "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis),
+        "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis, members),
     }
 
 

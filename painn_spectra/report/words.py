@@ -6,7 +6,7 @@ from typing import Any
 FEW_REPLICAS = 8  # of fewer, the error itself is little more than a guess
 LARGE_DRIFT_MEV_ATOM_PS = 0.5  # over 10 ps a tenth of an atom's kinetic energy at 300 K
 SIGMA = 3.0
-MOST_NAMED = 3  # stopped replicas
+MOST_NAMED = 3  # replicas
 UNLEARNT = 0.2  # of the error of predicting the mean
 UNCERTAIN_AREA = 0.2  # relative standard error
 WIDE_AT_CM = 15.0  # resolution that hides neighbouring bands
@@ -39,6 +39,42 @@ def artefact(dynamics: str) -> str:
     return ARTEFACTS.get(dynamics.rstrip("0123456789"), "")
 
 
+def of_the_model(quality: Mapping[str, Any]) -> list[str]:
+    """Where one model's dynamics stopped, left what it was trained on, or is unsure.
+
+    quality: dynamics.json.
+    """
+    found = []
+    stopped = quality.get("stopped", [])
+    if stopped:
+        named = "; ".join(f"replica {told['replica']}: {told['reason']}" for told in stopped[:MOST_NAMED])
+        found.append(
+            f"{len(stopped)} of {quality['n_replicas'] + len(stopped)} replicas were stopped and are left out "
+            f"({named}{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: "
+            "label geometries like these, train longer, or shorten md.timestep_fs."
+        )
+    farthest = quality.get("farthest_frames", [])
+    if farthest:
+        named = "; ".join(
+            f"replica {told['replica']} after {told['time_ps']:g} ps: {told['reason']}"
+            for told in farthest[:MOST_NAMED]
+        )
+        what = "frames have a bead" if "rpmd" in quality["dynamics"] else "frames lie"
+        found.append(
+            f"{100 * quality['outside_trained_range']:.2g} % of the {what} outside of the range that the "
+            f"model was trained in ({named}): it extrapolates there. Label such geometries."
+        )
+    if quality.get("spread_is_large"):
+        spread = quality["forces_spread_meV_A"]
+        worst = quality["frames_of_largest_spread"][0]
+        found.append(
+            f"The members' forces differ by {spread['dynamics']:.3g} meV/Å along the dynamics and by "
+            f"{spread['test']:.3g} on the test frames, most in replica {worst['replica']} after "
+            f"{worst['time_ps']:g} ps: errors are larger than the test says. Label such geometries."
+        )
+    return found
+
+
 def cautions(
     quality: Mapping[str, Any],
     errors: Sequence[Mapping[str, str]],
@@ -46,11 +82,12 @@ def cautions(
     notes: Mapping[str, str],
     imaginary_modes: int = 0,
     polarizability_basis: str | None = None,
+    members: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
     """Sentences on what a reader should not rely on; none where nothing stands out.
 
     quality: dynamics.json; errors: rows of errors.csv; bands: rows of bands.csv; notes: of ir.csv;
-    polarizability_basis: of the labels, if known.
+    polarizability_basis: of the labels, if known; members: dynamics.json of the ensemble's further models.
     """
     found = []
     n_replicas = int(quality.get("n_replicas", 0))
@@ -59,28 +96,15 @@ def cautions(
             f"Only {n_replicas} replicas: the error bars themselves are uncertain. Raise md.n_replicas to "
             f"{FEW_REPLICAS} or more."
         )
-    stopped = quality.get("stopped", [])
-    if stopped:
-        named = "; ".join(f"replica {told['replica']}: {told['reason']}" for told in stopped[:MOST_NAMED])
-        found.append(
-            f"{len(stopped)} of {n_replicas + len(stopped)} replicas were stopped and are left out ({named}"
-            f"{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: label "
-            "geometries like these, train longer, or shorten md.timestep_fs."
-        )
+    found += of_the_model(quality)
+    for number, other in (members or {}).items():
+        found += [f"Model {number}: {words}" for words in of_the_model(other)]
     temperature, aim = quality.get("kinetic_temperature_K") or {}, quality.get("temperature_K")
     error = temperature.get("standard_error")
     if aim and error and abs(temperature["mean"] - aim) > SIGMA * error:
         found.append(
             f"The dynamics ran at {temperature['mean']:.0f} ± {error:.0f} K instead of {aim:g} K: "
             "intensities are those of another temperature. Equilibrate longer or run more replicas."
-        )
-    beyond = quality.get("beads_outside") or {}
-    if beyond.get("worst"):
-        first = beyond["worst"][0]
-        found.append(
-            f"{100 * beyond['share']:.2g} % of {beyond['frames']} frames have a bond or angle outside the "
-            f"training frames, at worst by {first['beyond_A']:.2f} Å (replica {first['replica']}, "
-            f"{first['time_ps']:g} ps): the model extrapolates there. Label such geometries."
         )
     # thermostats of TRPMD take up what a finite step adds
     thermostatted = str(quality.get("dynamics", "")).startswith("trpmd")

@@ -104,6 +104,7 @@ rule run_member:
     input:
         model=lambda wildcards: models(wildcards.molecule)[int(wildcards.member)],
         dataset=dataset,
+        split=split,
         first_member=lambda wildcards: models(wildcards.molecule)[0],
         groups=groups("results/{molecule}/{dynamics}/{member}"),
         correction=correction,
@@ -124,7 +125,8 @@ rule run_member:
         runtime=more(1440),
         gpu=gpus(SETTINGS.md.device),
     shell:
-        "painn-spectra md --settings {params.settings:q} --threads {threads} --first-member {input.first_member}"
+        "painn-spectra md --settings {params.settings:q} --threads {threads} --split {input.split}"
+        " --first-member {input.first_member}"
         " {input.model} {input.dataset} {output} {params.added} > {log} 2>&1"
 
 
