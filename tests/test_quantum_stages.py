@@ -16,7 +16,6 @@ from painn_spectra.dataset import labelled_geometries, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.md.limits import check_ring_polymer
 from painn_spectra.md.run import run_dynamics
-from painn_spectra.md.trained_range import outside, trained_range
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.total import load_total
 from painn_spectra.plan import beads_of, block_replicas, dynamics_settings
@@ -61,7 +60,6 @@ def test_a_killed_run_goes_on(tmp_path: Path, water: tuple[Path, Path], kind: st
     assert np.array_equal(longer[keys.DIPOLE][:, :100], whole[keys.DIPOLE])
     told = json.loads((tmp_path / "whole/dynamics.json").read_text())
     assert told["virial_kinetic_energy_eV"]["mean"] > 0.1  # zero-point motion: classical nuclei have 0.08
-    assert told["beads_outside"]["frames"] == 3 * 130
 
 
 def test_two_workers_make_the_same_ring_polymers(tmp_path: Path, water: tuple[Path, Path]) -> None:
@@ -91,25 +89,6 @@ def test_kinds_and_blocks() -> None:
     check_ring_polymer(DynamicsSettings(timestep_fs=0.5), 64, 300.0)
     with pytest.raises(InputError, match=r"64 beads at 600 K by 5.0 rad.*use at most 0.29"):
         check_ring_polymer(DynamicsSettings(timestep_fs=0.5), 64, 600.0)
-
-
-def test_range_names_the_pair() -> None:
-    numbers = np.array([8, 1, 1])
-    rng = np.random.default_rng(0)
-    frames = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]) + 0.01 * rng.standard_normal((40, 3, 3))
-    trained = trained_range(numbers, frames)
-    assert trained.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert trained.longest[0] == trained.longest[1] and (trained.excess(frames) < 0).all()
-    frames[7, 2] *= 1.2
-    assert trained.excess(frames).argmax() == 7
-    assert trained.worst_pair(frames[7], numbers) == "O0-H2"
-    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
-        file.attrs.update({"numbers": numbers, "sample_interval_fs": 20.0, "sparse_stride": 1})
-        file[keys.SPARSE_POSITIONS] = frames.reshape(2, 20, 3, 3)
-        found = outside(file, trained)
-    assert found["share"] == 1 / 40 and len(found["worst"]) == 1
-    worst = found["worst"][0]
-    assert (worst["replica"], worst["time_ps"], worst["pair"]) == (0, 0.16, "O0-H2")
 
 
 def test_quantum_frames_reach_further(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 BROKEN_BOND_FACTOR = 2.0
 GAINED_KT = 0.5  # per degree of freedom: a replica whose energy changes so much is at another temperature
 # of a distance, beyond its bound. Zero-point motion spreads X–H, the widest of all bonds, by 7 % of its
-# length: heat and zero-point energy do not carry a bond 3.5 such spreads past the last frame that training saw.
+# length: heat and zero-point energy do not carry a bond 3.5 such spreads past the last frame of the training.
 # Beads of intact ethanol come to 0.07 (trained on 60 classical frames: 0.2), of one that collapses to 0.3
 FAR = 0.25
 MOST_STOPPED = 0.5  # of a block or of the run: beyond, the model and not a rare geometry is the reason

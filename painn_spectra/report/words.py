@@ -49,9 +49,9 @@ def of_the_model(quality: Mapping[str, Any]) -> list[str]:
     if stopped:
         named = "; ".join(f"replica {told['replica']}: {told['reason']}" for told in stopped[:MOST_NAMED])
         found.append(
-            f"{len(stopped)} of {quality['n_replicas'] + len(stopped)} replicas were stopped and are left out "
-            f"({named}{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is missing: "
-            "label geometries like these, train longer, or shorten md.timestep_fs."
+            f"{len(stopped)} of {quality['n_replicas'] + len(stopped)} replicas were stopped and are left "
+            f"out ({named}{'; …' if len(stopped) > MOST_NAMED else ''}). What they would have shown is "
+            "missing: label geometries like these, train longer, or shorten md.timestep_fs."
         )
     farthest = quality.get("farthest_frames", [])
     if farthest:
