@@ -56,6 +56,14 @@ def test_what_is_there_so_far_is_the_beginning_of_the_whole(unfinished, tmp_path
                 assert np.array_equal(one, other)
 
 
+def test_a_stopped_replica_is_left_out_so_far_too(unfinished, tmp_path):
+    parts = shutil.copytree(unfinished[0] / "classical/trajectory.h5.parts", tmp_path / "parts")
+    (parts / "0000-0001/stopped.json").write_text('{"0": {"step": 1, "time_ps": 0.1, "reason": "it broke"}}')
+    assert join_so_far(parts, tmp_path / "part.h5", "water")
+    with open_trajectory(tmp_path / "part.h5") as part:
+        assert part.n_replicas == 1 and list(part.stopped) == [0]
+
+
 def test_status_tells_jobs_and_draws(unfinished, capsys):
     folder, _ = unfinished
     assert main(["status", str(folder.parent)]) == 0

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from painn_spectra import keys
 from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import lengths
@@ -34,7 +36,7 @@ def join_so_far(parts: Path, output: Path, molecule: str) -> bool:
         "integrator_timestep_fs": settings.timestep_fs,
         "sample_interval_fs": plan.sample_interval_fs,
         "sparse_stride": NOT_SPARSE,
-        "stopped": sorted(replica for folder in parts.iterdir() for replica in stopped_in(folder)),
+        "stopped": np.array(sorted(replica for f in parts.iterdir() for replica in stopped_in(f)), int),
     }
     join(output, list(counts), min(counts.values()), plan.sparse_stride, attributes)
     return True
