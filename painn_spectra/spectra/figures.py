@@ -213,7 +213,7 @@ def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
     label = f"computed{scaled}; both at {beside.fwhm_cm:.3g} cm⁻¹"
     axis.plot(beside.grid_cm, beside.computed, color=BLUE, linewidth=0.9, label=label)
     if curve.n_saturated:
-        axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
+        axis.plot([], [], " ", label=f"saturated points left out: {curve.n_saturated}")
     axis.set_ylabel(f"measured,\n{curve.unit}")
     _legend(axis)
 
