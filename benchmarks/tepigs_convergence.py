@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase import Atoms
+from ase.io import read
 
 from painn_spectra import keys
 from painn_spectra.cli import main as painn_spectra
@@ -22,8 +24,10 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.plan import stage_settings
 from painn_spectra.spectra.bands import band_centroid
 from painn_spectra.spectra.compare import read_replicas
+from painn_spectra.tepigs.centroids import write_centroids
 
-CASES = ((500.0, 4000), (500.0, 2000), (500.0, 1000), (400.0, 4000), (700.0, 4000))  # K, centroids
+CASES = ((500.0, 4000), (500.0, 2000), (500.0, 1000), (400.0, 4000), (700.0, 4000))  # K, centroids; a
+# smaller set is the first part of every replica of the set before it
 MD = {"n_replicas": 16, "equilibration_ps": 2.0, "production_ps": 5.0}
 
 
@@ -34,8 +38,10 @@ def stage(outputs: Sequence[Path], *command: str) -> None:
         assert painn_spectra([*command]) == 0, command
 
 
-def run_case(results: Path, folder: Path, temperature_K: float, n_frames: int, threads: int) -> None:
-    """All stages of one case into `folder`."""
+def run_case(
+    results: Path, folder: Path, whole: Path | None, temperature_K: float, n_frames: int, threads: int
+) -> None:
+    """All stages of one case into `folder`; centroids are a part of those in `whole` if it is given."""
     name = results.name
     tepigs = {"temperature_K": temperature_K, "n_frames": n_frames}
     molecule = {"name": name, "structure": "unused"}
@@ -51,6 +57,9 @@ def run_case(results: Path, folder: Path, temperature_K: float, n_frames: int, t
     trajectory, report = folder / "trajectory.h5", folder / "dynamics.json"
     spectra = [folder / file for file in ("ir.csv", "raman.csv", "bands.csv", "replicas.npz")]
     cores = ["--threads", str(threads)]
+    if whole and not split.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shorten(whole / "centroids.extxyz", n_frames, centroids, split)
     stage([centroids, split], "sample-centroids", *told("sample-centroids"), *cores, model, dataset,
           str(centroids), str(split))  # fmt: skip
     stage([correction], "train", *told("train-correction"), str(centroids), str(split), str(correction),
@@ -58,6 +67,16 @@ def run_case(results: Path, folder: Path, temperature_K: float, n_frames: int, t
     stage([trajectory, report], "md", *told("md"), *cores, model, dataset, str(trajectory), str(report),
           "--correction", str(correction), str(centroids))  # fmt: skip
     stage(spectra, "spectra", *told("spectra"), str(trajectory), *map(str, spectra))
+
+
+def shorten(source: Path, n_frames: int, output: Path, split: Path) -> None:
+    """The first of every replica's centroids, as many as a shorter sampling had had."""
+    everything = read(source, index=":", format="extxyz")
+    replicas: dict[str, list[Atoms]] = {}
+    for frame in everything:
+        replicas.setdefault(frame.info["seed"], []).append(frame)
+    each = -(-n_frames // len(replicas))
+    write_centroids([frame for frames in replicas.values() for frame in frames[:each]], output, split)
 
 
 def forces(correction: Path, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -78,8 +97,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     folders = [arguments.work / f"{temperature_K:.0f}K-{n}" for temperature_K, n in CASES]
-    for folder, case in zip(folders, CASES, strict=True):
-        run_case(arguments.results, folder, *case, arguments.threads)
+    largest: dict[float, Path] = {}  # by temperature
+    for folder, (temperature_K, n_frames) in zip(folders, CASES, strict=True):
+        whole = largest.setdefault(temperature_K, folder)
+        source = whole if whole != folder else None
+        run_case(arguments.results, folder, source, temperature_K, n_frames, arguments.threads)
     centroids = folders[0] / "centroids.extxyz"
     held_out = read_frames(centroids).take(read_split(folders[0] / "split.json", centroids)["test"])
     learnt = [forces(folder / "model.pt", held_out.numbers, held_out.positions) for folder in folders]

@@ -91,7 +91,8 @@ def test_core_hours_count_every_step(monkeypatch):
         assert counts["GFN2-xTB labels to learn first"] == pytest.approx(80 * 21)
     # pre-training of both members, three models between the rounds, the final two
     assert counts["training"] == pytest.approx(2 * 3 * 10 + 3 * 10 * 10 + 2 * 10 * 14)
-    assert counts["dynamics"] == pytest.approx(2 * 3 * 10_000 / 2)  # both steps of an interval are timed at once
+    # of two members; both steps of an interval are timed at once
+    assert counts["dynamics"] == pytest.approx(2 * 3 * 10_000 / 2)
 
 
 def test_disk_is_that_of_the_arrays():
