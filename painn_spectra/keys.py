@@ -33,7 +33,7 @@ PRIMITIVE_KINETIC_ENERGY = "primitive_kinetic_energy"  # (n_replicas, n_samples)
 VIRIAL_KINETIC_ENERGY = "virial_kinetic_energy"  # (n_replicas, n_samples) | eV, centroid virial estimator
 # where the model knows its range, of the bead most outside of it (trained_range.Bounds)
 RANGE_EXCESS = "range_excess"  # (n_replicas, n_samples) | 1, distance beyond a bound in parts of it, float32
-RANGE_PLACE = "range_place"  # (n_replicas, n_samples) | which of the bounds, int16
+RANGE_PLACE = "range_place"  # (n_replicas, n_samples) | which of the bounds, int32
 MODE_ENERGY_EXCESS = "mode_energy_excess"  # (n_replicas, n_modes) | 1, mean zero; attribute wavenumbers_cm
 
 # trajectory.h5: attributes

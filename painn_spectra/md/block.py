@@ -192,7 +192,7 @@ def produce(
 
     if block.bounds:
         samples[keys.RANGE_EXCESS] = np.empty((n, n_samples), np.float32)  # 1
-        samples[keys.RANGE_PLACE] = np.empty((n, n_samples), np.int16)
+        samples[keys.RANGE_PLACE] = np.empty((n, n_samples), np.int32)
     waiting = []  # positions whose place in the trained range is looked up together
 
     for k in range(n_samples):

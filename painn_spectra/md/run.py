@@ -204,9 +204,7 @@ def run_dynamics(
         if first_member and split:
             members = [load_member(path, "cpu").eval() for path in (first_member, model)]
             test = frames[read_split(split, dataset)["test"]]
-            spread = ensemble_spread(
-                folders, members, numbers, test, settings.equilibration_ps, settings.timestep_fs
-            )
+            spread = ensemble_spread(folders, members, numbers, test, plan, settings.timestep_fs)
         ends = [end for block in blocks for end in segment_attributes(block.folder)]
         result = {
             "molecule": molecule,

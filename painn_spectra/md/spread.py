@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from painn_spectra import keys
+from painn_spectra.md.block import Lengths
 from painn_spectra.md.guards import kept_rows
 from painn_spectra.md.integrators import ENERGY_AND_FORCES
 from painn_spectra.md.minima import predict
@@ -28,7 +29,7 @@ def ensemble_spread(
     members: Sequence[nn.Module],
     numbers: NDArray[np.int64],
     test: Array,
-    equilibration_ps: float,
+    plan: Lengths,
     timestep_fs: float,
 ) -> dict[str, Any]:
     """Root mean square spread of energies and forces at FRAMES frames of the run and of the `test` frames
@@ -37,7 +38,7 @@ def ensemble_spread(
     Frames are those that segments of `blocks` (folders) end with; of a ring polymer one bead each, so that
     stretched ones are among them. Prints a warning where the forces' spread is LARGE times that in the test.
     """
-    replicas, steps, positions = segment_ends(blocks)
+    replicas, steps, positions = segment_ends(blocks, plan.samples)
     chosen = np.unique(np.linspace(0, len(positions) - 1, FRAMES).astype(int))
     tested = np.unique(np.linspace(0, len(test) - 1, FRAMES).astype(int))
     here, there = (
@@ -53,7 +54,7 @@ def ensemble_spread(
     told["frames_of_largest_spread"] = [
         {
             "replica": int(replicas[chosen[k]]),
-            "time_ps": round(float(steps[chosen[k]] * timestep_fs * 1e-3 - equilibration_ps), 4),
+            "time_ps": round((steps[chosen[k]] - plan.equilibration_steps) * timestep_fs * 1e-3, 4),
             "forces_spread_meV_A": float(here[keys.FORCES][k] * 1e3),
         }
         for k in farthest
@@ -69,21 +70,23 @@ def ensemble_spread(
     return told
 
 
-def segment_ends(blocks: Sequence[Path]) -> tuple[list[int], list[int], Array]:
+def segment_ends(blocks: Sequence[Path], n_samples: int) -> tuple[list[int], list[int], Array]:
     """Replica, step and positions (n, n_atoms, 3) | Å that each replica's segments end with.
 
-    Of the beads of a ring polymer each time another one.
+    Of the beads of a ring polymer each time another one; of segments that begin within the first `n_samples`.
     """
     replicas, steps, positions = [], [], []
     for folder in blocks:
         first, rows = int(folder.name.partition("-")[0]), kept_rows(folder)
         for k, segment in enumerate(production_segments(folder)):
             with h5py.File(segment) as file:
+                if int(file.attrs["first_sample"]) >= n_samples:  # an earlier, longer run
+                    break
                 step, beads = int(file.attrs["step"]), file["state/positions"][:]
                 n = file[f"samples/{keys.POTENTIAL_ENERGY}"].shape[0]
             beads = beads.reshape(n, -1, *beads.shape[1:])  # (n_replicas, P, n_atoms, 3)
             for row in rows:
                 replicas.append(first + row)
                 steps.append(step)
-                positions.append(beads[row, k % beads.shape[1]])
+                positions.append(beads[row, k % beads.shape[1]].copy())
     return replicas, steps, np.array(positions)
