@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra.derivatives import Derivatives
-from painn_spectra.normal_modes import centred, normal_modes
+from painn_spectra.normal_modes import centred, is_linear, normal_modes
 from painn_spectra.units import AMU_A2_FS2_IN_EV, EV_CM, HBAR_EV_FS, LIGHT_CM_FS
 
 Array = NDArray[np.float64]
@@ -26,11 +26,9 @@ class ForceField:
 
     wavenumbers_cm: Array  # (n,) | ω
     cubic: Array  # (n, n, n) | cm⁻¹, φ_ijk
-    quartic: (
-        Array  # (n, n) | cm⁻¹, φ_iijj from moving i and the curvature of j; the transpose tells its error
-    )
+    quartic: Array  # (n, n, n) | cm⁻¹, φ_iijk from moving i
     coriolis: Array  # (3, n, n), ζ about the principal axes
-    rotational_cm: Array  # (3,) | B of the same axes
+    rotational_cm: Array  # (3,) | B of the same axes, 0 for the axis of a linear molecule
     dipole: tuple[Array, Array]  # ∂μ/∂q (n, 3) and ∂²μ/∂q∂q (n, n, 3) | e·Å
     polarizability: tuple[Array, Array]  # (n, 9) and (n, n, 9) | Å³
 
@@ -39,7 +37,8 @@ class ForceField:
         kept = np.flatnonzero(~left_out)
         pairs = np.ix_(kept, kept)
         return ForceField(
-            self.wavenumbers_cm[kept], self.cubic[np.ix_(kept, kept, kept)], self.quartic[pairs],
+            self.wavenumbers_cm[kept], self.cubic[np.ix_(kept, kept, kept)],
+            self.quartic[np.ix_(kept, kept, kept)],
             self.coriolis[:, kept][:, :, kept], self.rotational_cm,
             (self.dipole[0][kept], self.dipole[1][pairs]),
             (self.polarizability[0][kept], self.polarizability[1][pairs]),
@@ -51,8 +50,8 @@ def force_field(
 ) -> tuple[ForceField, Array]:
     """Constants at a minimum (n_atoms, 3) | Å, and its modes (n, n_atoms, 3); 2n + 1 sets of derivatives.
 
-    φ_ijk = [H_jk(+q_i) − H_jk(−q_i)]/2δ, averaged over its three ways; φ_iijj = [H_jj(+q_i) + H_jj(−q_i) −
-    2H_jj]/δ²; second derivatives of μ and α from their slopes like φ_ijk. δ -> step.
+    φ_ijk = [H_jk(+q_i) − H_jk(−q_i)]/2δ, averaged over its three ways; φ_iijk = [H_jk(+q_i) + H_jk(−q_i) −
+    2H_jk]/δ²; second derivatives of μ and α from their slopes like φ_ijk. δ -> step.
     """
     here = derive(positions)
     wavenumbers_cm, modes = normal_modes(here.hessian, positions, masses_amu)
@@ -70,13 +69,13 @@ def force_field(
     centre = in_modes(here)
     up, down = ([in_modes(derive(positions + sign * step * move)) for move in moves] for sign in (1, -1))
     cubic = np.array([(u[0] - d[0]) / (2 * step) for u, d in zip(up, down, strict=True)])
-    bends = np.array([np.diag(u[0] + d[0] - 2 * centre[0]) for u, d in zip(up, down, strict=True)]) / step**2
+    quartic = np.array([u[0] + d[0] - 2 * centre[0] for u, d in zip(up, down, strict=True)]) / step**2
     second = [np.array([(u[k] - d[k]) / (2 * step) for u, d in zip(up, down, strict=True)]) for k in (1, 2)]
     coriolis, rotational_cm = rotation(modes, positions, masses_amu)
     field = ForceField(
         wavenumbers_cm,
         (cubic + cubic.transpose(1, 0, 2) + cubic.transpose(2, 1, 0)) / 3,  # H_jk is symmetric already
-        bends,
+        quartic,
         coriolis,
         rotational_cm,
         (centre[1], (second[0] + second[0].transpose(1, 0, 2)) / 2),
@@ -88,6 +87,7 @@ def force_field(
 def rotation(modes: Array, positions: Array, masses_amu: Array) -> tuple[Array, Array]:
     """ζ^a_jk = Σ_i (L_ji × L_ki)_a (3, n, n) and B_a = ħ²/2I_a (3,) | cm⁻¹ in principal axes.
 
+    No energy belongs to turning about the axis of a linear molecule: bends carry that angular momentum.
     Wilson, Decius, Cross 1955, Molecular Vibrations, chapter 11.
     """
     r = centred(positions, masses_amu)
@@ -95,4 +95,6 @@ def rotation(modes: Array, positions: Array, masses_amu: Array) -> tuple[Array, 
     moments, axes = np.linalg.eigh(np.trace(outer) * np.eye(3) - outer)  # amu Å²
     turned = modes @ axes
     zeta = np.cross(turned[:, None], turned[None, :]).sum(2)  # (n, n, 3)
+    if is_linear(positions, masses_amu):
+        moments[0] = np.inf
     return np.moveaxis(zeta, 2, 0), EV_CM * HBAR_EV_FS * HBAR_AMU / (2 * moments)
