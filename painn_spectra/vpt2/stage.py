@@ -89,16 +89,15 @@ def run_vpt2(model: Path, harmonic: Path, output: Path, load: Callable[..., nn.M
 
 
 def derive(potential: nn.Module, numbers: NDArray[np.int64]) -> Derive:
-    """Derivatives of the model at a geometry, by differences."""
+    """Derivatives and forces of the model at a geometry, by differences and means of what surrounds it."""
     wanted = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
 
-    def at(positions: Array) -> Derivatives:
-        near, far = (
-            derivatives(predict(potential, numbers, displaced(positions, step_A), wanted), step_A)
-            for step_A in (STEP_A, 2 * STEP_A)
-        )
+    def at(positions: Array) -> tuple[Derivatives, Array]:
+        labels = [predict(potential, numbers, displaced(positions, k * STEP_A), wanted) for k in (1, 2)]
+        near, far = (derivatives(found, k * STEP_A) for k, found in zip((1, 2), labels, strict=True))
         hessian = (4 * near.hessian - far.hessian) / 3
-        return Derivatives(hessian, near.dipole, near.polarizability)
+        forces = (4 * labels[0][keys.FORCES].mean(0) - labels[1][keys.FORCES].mean(0)) / 3
+        return Derivatives(hessian, near.dipole, near.polarizability), forces
 
     return at
 

@@ -15,7 +15,7 @@ from painn_spectra.normal_modes import normal_modes
 from painn_spectra.relaxation import relax
 from painn_spectra.units import AMU_A2_FS2_IN_EV, EV_CM, HBAR_EV_FS
 from painn_spectra.vpt2.couplings import Couplings, settled
-from painn_spectra.vpt2.force_field import ForceField, force_field
+from painn_spectra.vpt2.force_field import ForceField, at_minimum, force_field
 from painn_spectra.vpt2.large_amplitude import large_amplitude
 from painn_spectra.vpt2.perturbation import energy, find_resonances, levels, numerical_error
 from painn_spectra.vpt2.stage import derive
@@ -431,6 +431,31 @@ def test_errors_of_a_curvature_are_taken_out() -> None:
     assert numerical_error(field, (2,)) == 0
     field.quartic[0, 2, 2] += 80
     assert 1 < numerical_error(field, (2,)) < 10
+
+
+def test_errors_of_a_coupling_are_taken_out() -> None:
+    """Random constants to fourth order: H_jk is found from ±q_j, whatever is told of the minimum."""
+    rng, n, step = np.random.default_rng(3), 3, 0.7
+    symmetric = [sum(c.transpose(p) for p in itertools.permutations(range(k)))
+                 for k, c in ((k, rng.normal(size=(n,) * k)) for k in (2, 3, 4))]  # fmt: skip
+    h, cubic, quartic = symmetric
+
+    def slope(q):
+        return (
+            h @ q
+            + np.einsum("ijk,j,k->i", cubic, q, q) / 2
+            + np.einsum("ijkl,j,k,l->i", quartic, q, q, q) / 6
+        )
+
+    def curvature(q):
+        return h + np.einsum("ijk,k->ij", cubic, q) + np.einsum("ijkl,k,l->ij", quartic, q, q) / 2
+
+    ends = step * np.eye(n)
+    displaced = np.array([(curvature(q) + curvature(-q)) / 2 for q in ends])
+    slopes = np.array([(slope(q) - slope(-q)) / (2 * step) for q in ends])
+    error = rng.normal(size=(n, n))
+    found = at_minimum(h + error, displaced, slopes)
+    assert found == pytest.approx(h + np.diag(np.diag(error)))
 
 
 def test_torsions_are_told(ethanol_labels) -> None:
