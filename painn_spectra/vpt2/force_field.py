@@ -94,7 +94,7 @@ def at_minimum(curvature: Array, displaced: Array, slopes: Array) -> Array:
 
     curvature: H at the minimum; displaced: S^i_jk = [H_jk(+q_i) + H_jk(−q_i)]/2 (n, n, n); slopes: G_jk =
     [∂_kV(+q_j) − ∂_kV(−q_j)]/2δ (n, n). Exact to fifth order. A learnt surface has smoother slopes than
-    curvatures, and an error of H_jk would add up over all φ_iijk in ⟨j|H|k⟩. `settled` takes that of H_jj out.
+    curvatures, and an error of H_jk would add up over all φ_iijk in ⟨j|H|k⟩; `settled` is for H_jj's.
     """
     own = np.einsum("jjk->jk", displaced)
     found = (3 * slopes - own) / 2
