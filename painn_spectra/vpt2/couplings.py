@@ -122,6 +122,27 @@ class Couplings:
         same = (len(lost) == 1) + (len(gained) == 1)
         return self.vertex(a, b) / np.sqrt(2) ** same
 
+    @cached_property
+    def roughness(self) -> float:
+        """Standard error of a φ_iijj, cm⁻¹: the two ways to one differ by √2 of it. 0 on a smooth surface.
+
+        Of n(n − 1)/2 differences n − 1 went into settling the columns.
+        """
+        quartic, n = settled(np.einsum("ijj->ij", self.field.quartic)), len(self.field.quartic)
+        return float(np.sqrt(((quartic - quartic.T) ** 2).sum() / max(1, (n - 1) * (n - 2)) / 2))
+
+    def error(self, a: State, b: State) -> float:
+        """Standard error of the `element` from the roughness σ of the surface, cm⁻¹.
+
+        i → j sums φ_kkij/8 over all N modes k: errors of their own, and N times that of the H_ij at the
+        minimum, which is σ/2√2 in φ (`at_minimum`). Others have one φ, over 8 or 4√2.
+        """
+        lost, gained = Counter(a) - Counter(b), Counter(b) - Counter(a)
+        if lost.total() > 1:
+            return self.roughness / 4
+        (i,), (j,), n = lost, gained, len(self.field.wavenumbers_cm)
+        return self.roughness / 8 * float(np.sqrt((n + n**2 / 8) * a.count(i) * (a.count(j) + 1)))
+
 
 def settled(quartic: Array) -> Array:
     """φ_iijj (n, n) from moving i, without what an error of the curvature H_jj at the minimum adds.

@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 
 NEAR_CM = 200.0  # states further apart are no resonance
 MARTIN_CM = 1.0  # deviation of perturbation theory from the 2 × 2 matrix that makes a Fermi resonance
+SIGNIFICANT = 3.0  # standard errors that a coupling of second order needs: there are thousands
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ def levels(field: ForceField) -> Levels:
 
     Deperturbed energies and, beside them, φ_iik/4 or φ_ijk/2√2 of Fermi resonances, whose terms are gone from
     x_ij and from all other couplings, and elements of second order (Darling–Dennison: i–j, i+k – j+k, 2i–2j,
-    2i – j+k) between states nearer than 200 cm⁻¹. Perturbation theory has those in fourth order only, in x_ij
-    nothing is taken out for them. i+j – k+l of four different modes is left out.
+    2i – j+k) between states nearer than 200 cm⁻¹, where they are more than the roughness of the surface.
+    Perturbation theory has those in fourth order only: nothing is taken out of x_ij for them. i+j – k+l of
+    four different modes is left out.
     """
     omega, n = field.wavenumbers_cm, len(field.wavenumbers_cm)
     resonances = find_resonances(field)
@@ -91,7 +93,7 @@ def levels(field: ForceField) -> Levels:
         if len(basis[a]) != len(basis[b]) or apart > NEAR_CM:
             continue
         coupling = second.element(basis[a], basis[b])
-        if np.isnan(coupling):
+        if not abs(coupling) > SIGNIFICANT * second.error(basis[a], basis[b]):  # or not known
             continue
         matrix[a, b] = matrix[b, a] = coupling
         if np.hypot(apart / 2, coupling) - apart / 2 > MARTIN_CM:
