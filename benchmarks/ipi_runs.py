@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -78,7 +79,8 @@ def run_ipi(
         for run, folder in enumerate(folders):
             if folder.exists():
                 continue
-            unfinished = folder.with_suffix(f".{os.getpid()}")
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             minimum = np.array(starts["conformers"][starts["replicas"][run]]["positions"])  # (n_atoms, 3) | Å
             write_start(unfinished / "start.xyz", numbers, minimum)

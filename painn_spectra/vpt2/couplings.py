@@ -39,6 +39,13 @@ class Couplings:
             f[i, j, k] = f[j, i, k] = 0.0
         return f
 
+    @cached_property
+    def turning(self) -> tuple[Array, Array]:
+        """d and s of `vertex`, (3, n, n)."""
+        omega, zeta = self.field.wavenumbers_cm, self.field.coriolis
+        ratio = np.sqrt(omega / omega[:, None])  # √(ω_j/ω_i)
+        return zeta * (ratio - ratio.T), zeta * (ratio + ratio.T)
+
     def vertex(self, a: State, b: State) -> float:
         """Γ of a_b1† a_b2† a_a1 a_a2 for two quanta a and b, legs counted as if they were different, cm⁻¹.
 
@@ -55,17 +62,15 @@ class Couplings:
         Rosnik, Polik 2014, Mol. Phys. 112, 261. NaN for four different modes, whose φ is not computed.
         """
         field, (a1, a2), (b1, b2) = self.field, a, b
-        phi, f, zeta, omega = field.cubic, self.inverse_gaps, field.coriolis, field.wavenumbers_cm
+        phi, f, (d, s) = field.cubic, self.inverse_gaps, self.turning
         together = self.far(a1, a2) / 2 + self.far(b1, b2) / 2
         total = self.semidiagonal((*a, *b)) / 4
         total += float((phi[a1, a2] * phi[b1, b2] * together).sum()) / 8
         for one, other in ((b1, b2), (b2, b1)):  # quanta pass the one vertex from a1, the other from a2
             across = -(f[one, :, a1] + f[a1, :, one] + f[other, :, a2] + f[a2, :, other]) / 2
             total += float((phi[a1, one] * phi[a2, other] * across).sum()) / 8
-        ratio = np.sqrt(omega / omega[:, None])  # √(ω_j/ω_i)
-        d, s = zeta * (ratio - ratio.T), zeta * (ratio + ratio.T)
-        turning = d[:, a1, a2] * d[:, b1, b2] - s[:, a1, b1] * s[:, a2, b2] - s[:, a1, b2] * s[:, a2, b1]
-        return total + float(field.rotational_cm @ turning) / 2
+        both = d[:, a1, a2] * d[:, b1, b2] - s[:, a1, b1] * s[:, a2, b2] - s[:, a1, b2] * s[:, a2, b1]
+        return total + float(field.rotational_cm @ both) / 2
 
     def far(self, i: int, j: int) -> Array:
         """1/(ω_i + ω_j − ω_k) − 1/(ω_i + ω_j + ω_k) of all k, (n,)."""
