@@ -1,7 +1,9 @@
 """Perturbation theory against exact levels: Morse, coupled models, water in all its dimensions."""
 
+import functools
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +156,38 @@ def test_every_element_of_second_order() -> None:
         errors.append(max(np.abs(exact - level).min() for level in np.linalg.eigvalsh(matrix)))
     assert errors[0] / errors[1] == pytest.approx(16, rel=0.35)
     assert alone[0] > 5 * errors[0] and alone[1] > 20 * errors[1]
+
+
+def test_turning_couples_as_its_operator_does() -> None:
+    """Σ B_a π_a², π_a = Σ ζ^a_ij √(ω_j/ω_i) q_i p_j, as matrices of three oscillators: all elements."""
+    rng, omega, n = np.random.default_rng(5), np.array([1500.0, 1480.0, 900.0]), 6
+    zeta = rng.normal(size=(3, 3, 3))
+    field = replace(
+        field_of(omega, {}, {}), coriolis=zeta - zeta.transpose(0, 2, 1), rotational_cm=rng.uniform(1, 9, 3)
+    )
+    lower = np.diag(np.sqrt(np.arange(1.0, n)), 1)
+    q, p = (lower + lower.T) / math.sqrt(2), (lower - lower.T) / math.sqrt(2) / 1j
+
+    def on(mode, matrix):
+        return functools.reduce(np.kron, [matrix if k == mode else np.eye(n) for k in range(3)])
+
+    h = np.zeros((n**3, n**3), complex)
+    for axis, b in zip(field.coriolis, field.rotational_cm, strict=True):
+        pi = sum(
+            axis[i, j] * math.sqrt(omega[j] / omega[i]) * on(i, q) @ on(j, p)
+            for i, j in itertools.permutations(range(3), 2)
+        )
+        h += b * pi @ pi
+    second = Couplings(field, [])
+    basis = [(i,) for i in range(3)] + [(i, j) for i in range(3) for j in range(i, 3)]
+    place = {s: np.ravel_multi_index(np.bincount(s, minlength=3), (n, n, n)) for s in basis}
+    for one, other in itertools.combinations_with_replacement(basis, 2):
+        element = h[place[other], place[one]]
+        if one == other:
+            quanta = np.bincount(one, minlength=3)
+            assert energy(quanta, omega, second.x) - omega @ quanta == pytest.approx(element - h[0, 0])
+        elif len(one) == len(other):
+            assert second.element(one, other) == pytest.approx(element, abs=1e-9)
 
 
 def morse_pair(omega: np.ndarray, depth: float, coupling: float) -> ForceField:
