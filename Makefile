@@ -6,6 +6,7 @@
 # make audit: known vulnerabilities of the pinned packages, where the network allows.
 # make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
 # make parity: SchNetPack's answers to our weights, which tests/test_parity.py compares with; same environment.
+# make ipi-comparison MODEL=results/ethanol/model/0/model.pt: TRPMD beside i-PI's, in an environment of its own.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
 .DEFAULT_GOAL := spectra
 
@@ -16,7 +17,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics peer-speed parity kill-series soak fuzz slurm errors-page audit clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed parity ipi-comparison kill-series soak fuzz slurm errors-page audit clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -51,6 +52,16 @@ parity: $(STAMP) $(PEER)/.installed
 $(PEER)/.installed:
 	python3 -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet schnetpack==2.1.1 torch==2.4.1
+	@touch $@
+
+IPI := .peers/ipi
+MODEL ?= results/ethanol/model/0/model.pt
+ipi-comparison: $(STAMP) $(IPI)/.installed # hours; goes on where it stopped
+	$(BIN)/python -m benchmarks.ipi_comparison --model $(MODEL) $(ARGS)
+
+$(IPI)/.installed:
+	python3 -m venv $(IPI)
+	$(IPI)/bin/python -m pip install --quiet ipi==3.3.1
 	@touch $@
 
 KILLS ?= 20

@@ -56,6 +56,9 @@ def section(folder: Path) -> str:
         *(f"![{kind} spectrum of {name}](figures/gallery/{name}_{kind}.png)" for kind in ("ir", "raman")),
         markdown(("", "computed", *SCORE_NAMES, "area, computed/measured"), score_lines(folder)),
         markdown((*BANDS.values(), "computed area"), band_lines(folder)),
+        f"![Rounds of {name}](figures/gallery/{name}_rounds.png)"
+        if (folder / "figures/rounds.png").is_file()
+        else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

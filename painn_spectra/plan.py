@@ -52,7 +52,7 @@ STAGE_VERSION = {
     "md": 5,
     "sample-centroids": 1,
     "train-correction": 1,
-    "vpt2": 1,
+    "vpt2": 2,
     "ladder": 1,
     "harmonic-reference": 1,
     "harmonic-model": 2,

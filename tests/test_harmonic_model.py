@@ -1,6 +1,7 @@
 """The model's harmonic stage on toy molecules that are known in closed form."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from ase.data import atomic_masses
 from ase.io import read, write
 from toy_potentials import GEOMETRIES, Toy, load_toy
 
+from painn_spectra.errors import InputError
 from painn_spectra.harmonic_model import harmonic_model
 from painn_spectra.normal_modes import normal_modes
+from painn_spectra.spectra.csv_files import read_table
 from painn_spectra.spectra.harmonic import read_conformers, read_sticks
 from painn_spectra.spectra.sticks import draw_sticks, read_tables, short_level
+from painn_spectra.vpt2 import stage
 
 pytestmark = pytest.mark.physics
 
@@ -70,6 +74,28 @@ def test_a_linear_molecule_has_its_fourth_mode(tmp_path):
     _, rows = run(tmp_path, "carbon dioxide")
     assert [row["mode"] for row in rows] == [1, 2, 3, 4]
     assert rows[0]["wavenumber_cm-1"] == pytest.approx(rows[1]["wavenumber_cm-1"], rel=1e-4)
+
+
+def test_levels_of_a_linear_molecule(tmp_path, monkeypatch):
+    """CO2's bend stays degenerate, its overtone has l = 0 and twice l = 2; longer molecules are refused."""
+    conformers, _ = run(tmp_path, "carbon dioxide")
+    paths = tmp_path / "model.pt", tmp_path / "model.csv", tmp_path / "vpt2.csv"
+    stage.run_vpt2(*paths, load=load_toy)
+    rows = [dict(row) for row in read_table(paths[2])[1]]
+    level = {row["state"]: float(row["wavenumber_cm-1"]) for row in rows}
+    assert len(level) == 14
+    assert level["ν1"] == pytest.approx(level["ν2"], abs=0.1)
+    overtones = sorted(level[state] for state in ("2ν1", "2ν2", "ν1+ν2"))
+    assert min(np.diff(overtones)) < 0.1 < max(np.diff(overtones))
+    bright = {row["state"] for row in rows if float(row["ir_km_mol-1"]) > 1}
+    assert {"ν1", "ν2", "ν4"} <= bright and "ν3" not in bright
+
+    row = np.arange(4)[:, None] * [[1.2, 0.0, 0.0]]
+    longer = replace(conformers, numbers=np.array([1, 6, 6, 1]), positions=row[None])
+    monkeypatch.setattr(stage, "read_conformers", lambda path: (longer, {}))
+    monkeypatch.setattr(stage, "masses_of", lambda notes, path: np.array([1.0, 12.0, 12.0, 1.0]))
+    with pytest.raises(InputError, match=r"linear with 4 atoms; its bends couple through.*leave it out"):
+        stage.run_vpt2(*paths, load=load_toy)
 
 
 def test_sticks_are_weighted_and_the_models_point_down(peroxide, tmp_path):

@@ -48,7 +48,8 @@ def run_vpt2(model: Path, harmonic: Path, output: Path, load: Callable[..., nn.M
     """Write `output`, a row per conformer and transition from its ground state.
 
     harmonic: table of the stage harmonic-model, its minima and masses are taken. load: opens the model file.
-    Raises InputError for a linear molecule, and where pairs of atoms stand at the model's cutoff.
+    Raises InputError for a linear molecule of more than three atoms, and where pairs of atoms stand at the
+    model's cutoff.
     """
     conformers, _ = read_conformers(derivatives_file(harmonic))
     notes, sticks = read_sticks(harmonic)
@@ -58,9 +59,10 @@ def run_vpt2(model: Path, harmonic: Path, output: Path, load: Callable[..., nn.M
         progress = Progress("vpt2", len(conformers.positions))
         rows: list[list[Any]] = []
         for number, positions in enumerate(conformers.positions):
-            if is_linear(positions, masses):
+            if len(numbers) > 3 and is_linear(positions, masses):
                 raise InputError(
-                    f"{harmonic}: a linear molecule; vpt2 is written for bent ones, leave it out"
+                    f"{harmonic}: linear with {len(numbers)} atoms; its bends couple through quartic "
+                    "constants of four different modes, which vpt2 does not compute: leave it out"
                 )
             check_cutoff(potential, positions)
             try:
@@ -77,7 +79,8 @@ def run_vpt2(model: Path, harmonic: Path, output: Path, load: Callable[..., nn.M
         metadata = {
             "level_of_theory": f"PaiNN, model {content_hash(model)[:12]}",
             "method": "second-order vibrational perturbation theory (GVPT2): Fermi resonances by Martin's "
-            "test through a matrix; torsions left out, their harmonic wavenumbers stand; no temperature",
+            "test and Darling-Dennison couplings through a matrix; torsions left out, their harmonic "
+            "wavenumbers stand; no temperature",
             "masses_amu": notes["masses_amu"],
             "temperature_K": notes["temperature_K"],
             "units": "cm-1, never scaled; IR km/mol; Raman A^4/amu",
@@ -86,16 +89,15 @@ def run_vpt2(model: Path, harmonic: Path, output: Path, load: Callable[..., nn.M
 
 
 def derive(potential: nn.Module, numbers: NDArray[np.int64]) -> Derive:
-    """Derivatives of the model at a geometry, by differences."""
+    """Derivatives and forces of the model at a geometry, by differences and means of what surrounds it."""
     wanted = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
 
-    def at(positions: Array) -> Derivatives:
-        near, far = (
-            derivatives(predict(potential, numbers, displaced(positions, step_A), wanted), step_A)
-            for step_A in (STEP_A, 2 * STEP_A)
-        )
+    def at(positions: Array) -> tuple[Derivatives, Array]:
+        labels = [predict(potential, numbers, displaced(positions, k * STEP_A), wanted) for k in (1, 2)]
+        near, far = (derivatives(found, k * STEP_A) for k, found in zip((1, 2), labels, strict=True))
         hessian = (4 * near.hessian - far.hessian) / 3
-        return Derivatives(hessian, near.dipole, near.polarizability)
+        forces = (4 * labels[0][keys.FORCES].mean(0) - labels[1][keys.FORCES].mean(0)) / 3
+        return Derivatives(hessian, near.dipole, near.polarizability), forces
 
     return at
 
@@ -122,14 +124,17 @@ def table(field: ForceField, loose: NDArray[np.bool_]) -> list[list[Any]]:
         found.vectors.T @ moments(stiff, found.basis, found.resonances, *slopes)
         for slopes in (stiff.dipole, stiff.polarizability)
     )
-    beside: dict[Any, list[str]] = {}
-    for pair, k in found.resonances:
-        beside.setdefault((k,), []).append(label(pair, names))
-        beside.setdefault(pair, []).append(label((k,), names))
+    beside: dict[Any, dict[str, list[str]]] = {}
+    fermi = [(pair, (k,)) for pair, k in found.resonances]
+    for kind, pairs in (("Fermi", fermi), ("Darling-Dennison", found.darling_dennison)):
+        for one, other in pairs:
+            for state, partner in ((one, other), (other, one)):
+                beside.setdefault(state, {}).setdefault(kind, []).append(label(partner, names))
     rows = []
     for level, state in enumerate(found.states):
         kind = KINDS[len(state) + (len(state) == 2 and state[0] != state[1])]
-        note = " ".join(["Fermi resonance with", *beside[state]]) if state in beside else ""
+        resonances = beside.get(state, {}).items()
+        note = "; ".join(" ".join([f"{name} resonance with", *partners]) for name, partners in resonances)
         share = float(found.vectors[found.basis.index(state), level] ** 2)
         nu, harmonic_cm = found.wavenumber_cm[level], stiff.wavenumbers_cm[list(state)].sum()
         error = numerical_error(stiff, state)

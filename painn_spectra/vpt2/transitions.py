@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from painn_spectra.vpt2.couplings import Fermi, State
 from painn_spectra.vpt2.force_field import ForceField
-from painn_spectra.vpt2.perturbation import State
 
 Array = NDArray[np.float64]
 Quanta = dict[int, int]
@@ -19,7 +19,7 @@ Q3 = Q2 @ Q1
 def moments(
     field: ForceField,
     states: list[State],
-    resonances: list[tuple[State, int]],
+    resonances: list[Fermi],
     first: Array,
     second: Array,
 ) -> Array:
@@ -41,7 +41,7 @@ def moments(
     return found
 
 
-def _mechanical(field: ForceField, state: State, taken: set[tuple[State, int]], first: Array) -> Array:
+def _mechanical(field: ForceField, state: State, taken: set[Fermi], first: Array) -> Array:
     omega, n = field.wavenumbers_cm, len(field.wavenumbers_cm)
     quanta = {mode: state.count(mode) for mode in state}
     top = sum(omega[mode] * v for mode, v in quanta.items())
