@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.config import Config, DynamicsSettings
+from painn_spectra.config import Config, DynamicsSettings, SamplingSettings
 from painn_spectra.dataset import Frames
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.block import lengths
@@ -67,13 +67,13 @@ def core_hours(
     per_block = model_batch.SPARE * sampling.frames_per_round / len(sampling.model_temperatures_K)
     model_steps = model_batch.EQUILIBRATION_PS * 1e3 + per_block / BLOCK_REPLICAS * sampling.interval_fs
     model_steps *= len(sampling.model_temperatures_K) * sampling.rounds / model_batch.TIMESTEP_FS
-    n_labels = sampling.n_frames + sampling.rounds * sampling.frames_per_round
+    n_labels = labels_by_round(sampling)[-1]
     burst_steps = pretraining.FRAME_INTERVAL_FS / pretraining.TIMESTEP_FS
     pretrain, share = train.pretrain, 1 - config.dataset.test_fraction
     trainings = [(pretrain.epochs, float(pretrain.n_frames), train.members)]
-    for number in range(sampling.rounds + 1):
-        n_frames = share * (sampling.n_frames + number * sampling.frames_per_round)
-        trainings.append((train.epochs, n_frames, train.members if number == sampling.rounds else 1))
+    *before, last = labels_by_round(sampling)
+    trainings += [(train.epochs, share * n_frames, sampling.members) for n_frames in before]
+    trainings.append((train.epochs, share * last, train.members))
     beads = sum(beads_of(kind, md) for kind in config.dynamics)
     n_blocks = math.ceil(md.n_replicas * beads / BLOCK_REPLICAS)
     seconds = {
@@ -85,16 +85,25 @@ def core_hours(
             for epochs, n_frames, members in trainings
         ),
         "sampling with the model": model_steps * sampling_s,
-        "dynamics": n_blocks * lengths(md).total_steps * dynamics_s,
+        "dynamics": train.members * n_blocks * lengths(md).total_steps * dynamics_s,
     }
     return {stage: value / 3600 for stage, value in seconds.items()}
+
+
+def labels_by_round(sampling: SamplingSettings) -> list[int]:
+    """Labels at hand after the first set and after each round, if none ends the rounds early."""
+    most = sampling.max_labels or math.inf
+    return [
+        int(min(sampling.n_frames + number * sampling.frames_per_round, most))
+        for number in range(sampling.rounds + 1)
+    ]
 
 
 def disk_bytes(config: Config, n_atoms: int) -> float:
     """Trajectory, which keeps its segments for a longer run, and labels."""
     sampling, md = config.sampling, config.md
     per_sample = 3 * 8 + 4 * (3 + 9) + 4 * 6 * n_atoms * md.record_motion
-    n_labels = sampling.n_frames + sampling.rounds * sampling.frames_per_round
+    n_labels = labels_by_round(sampling)[-1]
     copies = 3  # in the store, of the chunk, of the data set
     n_frames = copies * n_labels + config.train.pretrain.n_frames
     return (

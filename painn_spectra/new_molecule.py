@@ -3,6 +3,7 @@
 import io
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 from ase import Atoms
 from rdkit import Chem
 
-from painn_spectra.config import Method, load_config
+from painn_spectra.config import Config, Method, load_config
 from painn_spectra.dataset import LABEL_KEYS
 from painn_spectra.errors import InputError
 from painn_spectra.estimates import JITTER_A, core_hours, disk_bytes
@@ -76,24 +77,32 @@ def new_molecule(
     more = f" and {len(conformers) - MAX_SHOWN} more" if len(conformers) > MAX_SHOWN else ""
     by = conformers[0].info["method"]
     print(f"conformers by {by}, mirror images counted: {len(conformers)}, at {energies}{more}")
-    trial, seconds = trial_label(conformers[0], level, charge, multiplicity)
-    print(f"trial label, {describe(level, multiplicity)}: {seconds:.1f} s on one core")
-    labels = {key: np.asarray(trial.info[LABEL_KEYS[key]], float) for key in PROPERTIES if key != FORCES}
-    labels[FORCES] = trial.arrays[LABEL_KEYS[FORCES]]
-    labels[POLARIZABILITY] = labels[POLARIZABILITY].reshape(3, 3)
-    minima = np.array([c.positions for c in conformers])
-    hours = core_hours(config, structure.numbers, minima, labels, seconds)
-    rows = [*hours.items(), ("all", sum(hours.values()))]
-    width = max(len(stage) for stage, _ in rows)
-    print("core-hours expected:", *(f"  {stage:<{width}} {value:8.2f}" for stage, value in rows), sep="\n")
-    print(f"disk: about {disk_bytes(config, len(structure.numbers)) / 1e6:.0f} MB")
+    hours = print_estimate(config, conformers)
     heading = (
-        f"# {formula}: {len(conformers)} conformers, {seconds:.1f} s a label, some {rows[-1][1]:.1f} "
+        f"# {formula}: {len(conformers)} conformers, some {sum(hours.values()):.1f} "
         f"core-hours in all.\n#   snakemake --cores 2 --configfile {output}\n"
     )
     write_text(output, heading + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     print(f"written: {output}; run it with: snakemake --cores 2 --configfile {output}")
     return output
+
+
+def print_estimate(config: Config, conformers: Sequence[Atoms]) -> dict[str, float]:
+    """Core-hours of each stage of the first molecule of `config`, after a timed trial label; prints them."""
+    molecule = config.molecules[0]
+    level, numbers = molecule.method, conformers[0].numbers
+    trial, seconds = trial_label(conformers[0], level, molecule.charge, molecule.multiplicity)
+    print(f"trial label, {describe(level, molecule.multiplicity)}: {seconds:.1f} s on one core")
+    labels = {key: np.asarray(trial.info[LABEL_KEYS[key]], float) for key in PROPERTIES if key != FORCES}
+    labels[FORCES] = trial.arrays[LABEL_KEYS[FORCES]]
+    labels[POLARIZABILITY] = labels[POLARIZABILITY].reshape(3, 3)
+    minima = np.array([c.positions for c in conformers])
+    hours = core_hours(config, numbers, minima, labels, seconds)
+    rows = [*hours.items(), ("all", sum(hours.values()))]
+    width = max(len(stage) for stage, _ in rows)
+    print("core-hours expected:", *(f"  {stage:<{width}} {value:8.2f}" for stage, value in rows), sep="\n")
+    print(f"disk: about {disk_bytes(config, len(numbers)) / 1e6:.0f} MB")
+    return hours
 
 
 def read_state(source: str, charge: int | None, multiplicity: int | None) -> tuple[Structure, int, int]:

@@ -39,9 +39,9 @@ from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
 STAGE_VERSION = {
     "conformers": 1,
     "sample": 1,
-    "sample-model": 2,
+    "sample-model": 3,
     "label": 1,
-    "rounds": 1,
+    "rounds": 2,
     "gather": 1,
     "gather-published": 1,
     "label-pretraining": 1,

@@ -234,6 +234,21 @@ def test_damaged_replicas(spectra, tmp_path):
         compare(spectra, tmp_path)
 
 
+def test_a_long_caption_leaves_the_panels_their_width(spectra, tmp_path, drawn):
+    """Legends that do not fit beside each other once squeezed every panel to a tenth of the figure."""
+    measured = tmp_path / "METHANOL, carbinol, wood spirit, by its systematic name methanol.csv"
+    rows = "".join(f"{x},{y:.6f}\n" for x, y in zip(NU, 0.01 * gaussian(1490), strict=True))
+    notes = "# state: gas\n# temperature_K: 296\n# pressure: 70 mmHg\n# path: 5 cm\n# resolution: 2\n"
+    measured.write_text(f"{notes}wavenumber,km/mol per cm-1\n{rows}")
+    compare(spectra, tmp_path, ir=str(measured))
+    for figure in drawn[:2]:
+        figure.canvas.draw()
+        for axis in figure.axes:
+            assert axis.get_window_extent().width > 0.65 * figure.bbox.width
+            if legend := axis.get_legend():
+                assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_figures_are_as_wide_as_columns_and_carry_their_fonts(tmp_path):
     rng = np.random.default_rng(0)
     values = {name: rng.normal(size=50) for name in keys.PROPERTIES}

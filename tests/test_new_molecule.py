@@ -74,7 +74,8 @@ def test_core_hours_count_every_step(monkeypatch):
     monkeypatch.setattr(estimates, "timed", lambda step: 1.0)
     raw = {
         "molecules": [{"name": "water", "structure": "O"}],
-        "sampling": {"n_frames": 100, "rounds": 1, "frames_per_round": 50, "model_temperatures_K": [300.0]},
+        "sampling": {"n_frames": 100, "rounds": 1, "frames_per_round": 50, "model_temperatures_K": [300.0],
+                     "members": 3, "max_labels": 140},
         "train": {"epochs": 10, "batch_size": 8, "members": 2, "pretrain": {"n_frames": 80, "epochs": 3}},
         "md": {"n_replicas": 20, "timestep_fs": 0.5, "record_interval_steps": 2, "equilibration_ps": 1,
                "production_ps": 4},
@@ -84,13 +85,14 @@ def test_core_hours_count_every_step(monkeypatch):
               keys.POLARIZABILITY: np.eye(3)}  # fmt: skip
     hours = core_hours(load_config(raw), water.numbers, water.positions[None], labels, 7.0)
     counts = {stage: value * 3600 for stage, value in hours.items()}
-    assert counts["150 labels"] == pytest.approx(150 * 7)
+    assert counts["140 labels"] == pytest.approx(140 * 7)
     if xtb.available():
         assert counts["GFN2-xTB sampling"] == pytest.approx(8 * 1000 + 1.1 * 100 * 100)
         assert counts["GFN2-xTB labels to learn first"] == pytest.approx(80 * 21)
-    # pre-training of both members, a model between the rounds, the final two
-    assert counts["training"] == pytest.approx(2 * 3 * 10 + 10 * 10 + 2 * 10 * 15)
-    assert counts["dynamics"] == pytest.approx(3 * 10_000 / 2)  # both steps of an interval are timed at once
+    # pre-training of both members, three models between the rounds, the final two
+    assert counts["training"] == pytest.approx(2 * 3 * 10 + 3 * 10 * 10 + 2 * 10 * 14)
+    # of two members; both steps of an interval are timed at once
+    assert counts["dynamics"] == pytest.approx(2 * 3 * 10_000 / 2)
 
 
 def test_disk_is_that_of_the_arrays():

@@ -17,6 +17,8 @@ from painn_spectra.sampling import model_batch
 from painn_spectra.sampling.model_batch import sample_model
 from painn_spectra.sampling.picking import disagreements, pick
 from painn_spectra.sampling.rounds import reason_to_stop, spectrum_changes, summarise_rounds
+from painn_spectra.spectra.csv_files import write_table
+from painn_spectra.spectra.harmonic import HEADING
 from painn_spectra.tables import read_csv
 from painn_spectra.train import take_over
 
@@ -131,6 +133,18 @@ def test_an_ended_round_adds_nothing(ended):
     assert spectrum_changes(folder / "0.csv", folder / "0.csv") == pytest.approx(
         {"ir": 0, "raman": 0}, abs=1e-12
     )
+
+
+def test_change_of_a_spectrum_whose_band_moves(tmp_path):
+    """Two Gaussians of width s, δ apart, have a cosine of exp(−δ²/4s²)."""
+    for name, place in (("before", 1500.0), ("after", 1502.5)):
+        row = [place if head == "wavenumber_cm-1" else 1 for head in HEADING]
+        write_table(tmp_path / f"{name}.csv", {"molecule": "toy"}, HEADING, [row])
+    s = 30.0 / np.sqrt(8 * np.log(2))
+    expected = 1 - np.exp(-(2.5**2) / (4 * s**2))
+    change = spectrum_changes(tmp_path / "before.csv", tmp_path / "after.csv")
+    assert change == pytest.approx({"ir": expected, "raman": expected}, rel=0.01)
+    assert expected == pytest.approx(0.01, rel=0.05)  # what config/README.md says of the setting
 
 
 def test_the_budget_is_kept(tmp_path, briefly):

@@ -29,7 +29,8 @@ from painn_spectra.spectra.sticks import FINGERPRINT_CM, PANEL_IN, StickTable, d
 Row = Mapping[str, str]
 AXIS_LABEL = "wavenumber (cm⁻¹)"
 MIN_LABEL_GAP_CM = 60.0  # of two band labels, for 7 pt digits standing upright
-NARROW_LABEL = 26  # letters of which two fit side by side in one column
+LEGEND_SHARE = 0.85  # of the figure's width: what the axes take
+LABEL_CHARACTERS_PER_IN = 13  # of such a line
 
 
 def draw_infrared(
@@ -163,21 +164,24 @@ def _magnified(axis: Axes, nu: Array, density: Array) -> None:
 
 
 def _legend(axis: Axes) -> None:
-    """Above the panel, where no band can be: one row, two where the spread of models takes its place."""
+    """Above the panel, where no band can be, in as many columns as the figure has room for."""
     handles, labels = axis.get_legend_handles_labels()
-    ncols = 3 if any(label.endswith("models") for label in labels) else 4
-    if _narrow(axis):
-        ncols = 2 if max(map(len, labels)) < NARROW_LABEL else 1
-        labels = [textwrap.fill(label, 2 * NARROW_LABEL) for label in labels]
-    axis.legend(
-        handles,
-        labels,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=ncols,
-        borderaxespad=0.2,
-        columnspacing=1.5,
-    )
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    room = LEGEND_SHARE * figure.bbox.width
+    labels = [textwrap.fill(label, int(LABEL_CHARACTERS_PER_IN * figure.get_figwidth())) for label in labels]
+    for ncols in range(min(4, len(labels)), 0, -1):
+        legend = axis.legend(
+            handles,
+            labels,
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=ncols,
+            borderaxespad=0.2,
+            columnspacing=1.5,
+        )
+        if legend.get_window_extent().width <= room:
+            break
 
 
 def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
@@ -209,7 +213,7 @@ def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
     label = f"computed{scaled}; both at {beside.fwhm_cm:.3g} cm⁻¹"
     axis.plot(beside.grid_cm, beside.computed, color=BLUE, linewidth=0.9, label=label)
     if curve.n_saturated:
-        axis.plot([], [], " ", label=f"{curve.n_saturated} saturated points left out")
+        axis.plot([], [], " ", label=f"saturated points left out: {curve.n_saturated}")
     axis.set_ylabel(f"measured,\n{curve.unit}")
     _legend(axis)
 

@@ -6,10 +6,12 @@ Clementi, Kapil 2022, doi:10.1063/5.0120386.
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from ase import Atoms
 from ase.io import write
 from numpy.typing import NDArray
 
@@ -84,16 +86,21 @@ def sample_centroids(
             for row in block:
                 positions, labels = unpacked(row, len(numbers))
                 written.append(labelled_atoms(numbers, positions, labels, {"seed": f"replica-{replica}"}))
-        with atomic_path(output) as temporary:
-            write(temporary, written, format="extxyz")
-        groups = np.array([frame.info["seed"] for frame in written])
-        header = {
-            "format_version": SPLIT_VERSION,
-            "dataset_sha256": content_hash(output),
-            "test_trajectories": [],
-        }
-        write_json(split, header | split_frames(groups, DatasetSettings(test_fraction=0.1)))
+        write_centroids(written, output, split)
         shutil.rmtree(parts)
+
+
+def write_centroids(written: Sequence[Atoms], output: Path, split: Path) -> None:
+    """Labelled centroids, whole replicas of them held out to test."""
+    with atomic_path(output) as temporary:
+        write(temporary, written, format="extxyz")
+    groups = np.array([frame.info["seed"] for frame in written])
+    header = {
+        "format_version": SPLIT_VERSION,
+        "dataset_sha256": content_hash(output),
+        "test_trajectories": [],
+    }
+    write_json(split, header | split_frames(groups, DatasetSettings(test_fraction=0.1)))
 
 
 @single_thread()
