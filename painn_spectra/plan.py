@@ -50,7 +50,7 @@ STAGE_VERSION = {
     "evaluate": 2,
     "calibrate": 1,
     "md": 5,
-    "sample-centroids": 1,
+    "sample-centroids": 2,
     "train-correction": 1,
     "vpt2": 2,
     "ladder": 1,

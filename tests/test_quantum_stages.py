@@ -20,7 +20,7 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.total import load_total
 from painn_spectra.plan import beads_of, block_replicas, dynamics_settings
 from painn_spectra.sampling.model_batch import replicas
-from painn_spectra.tepigs.centroids import packed, sample_centroids, unpacked
+from painn_spectra.tepigs.centroids import packed, sample_centroids, trusted, unpacked
 
 SHORT = {"n_replicas": 3, "equilibration_ps": 0.05, "production_ps": 0.1, "checkpoint_interval_ps": 0.03}
 
@@ -123,6 +123,42 @@ def test_centroids_hold_differences(tmp_path: Path, water: tuple[Path, Path]) ->
     rows = packed(np.ones((2, 3, 3)), {name: np.full((2, *shape), 2.0) for name, shape in SHAPES.items()})
     positions, labels = unpacked(rows[0], 3)
     assert positions.shape == (3, 3) and {name: value.shape for name, value in labels.items()} == SHAPES
+
+
+def load_narrow(path: Path, device: str = "cpu") -> Toy:
+    """A toy that was trained on O–H bonds from 0.85 to 1.05 Å."""
+    toy = load_toy(path, device)
+    toy.metadata = {"range": {"neighbours": {"8": [[0.85, 1.05]]}}}
+    return toy
+
+
+def test_replicas_count_until_they_leave_the_trained_range(
+    tmp_path: Path, water: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The frames before are those of a run without the guard, to the last digit."""
+    settings = TePigsSettings(
+        n_frames=60, n_replicas=6, n_beads=2, equilibration_ps=0.1, interval_fs=10, temperature_K=25000
+    )  # the toy's springs hold water together at any temperature
+    for name, load in (("all", load_toy), ("some", load_narrow)):
+        sample_centroids(*water, tmp_path / name, tmp_path / f"{name}.json", settings, load=load)
+    everything, kept = (read_frames(tmp_path / name) for name in ("all", "some"))
+    assert "left the range" in capsys.readouterr().out
+    assert 30 < len(kept) < len(everything) == 60
+    for replica in np.unique(kept.groups):
+        ours, theirs = (
+            kept.positions[kept.groups == replica],
+            everything.positions[everything.groups == replica],
+        )
+        assert np.array_equal(ours, theirs[: len(ours)])
+    hot = settings.model_copy(update={"temperature_K": 100000.0})
+    with pytest.raises(InputError, match=r"of 6 path integrals at 100000 K left the range .* lower tepigs"):
+        sample_centroids(*water, tmp_path / "none", tmp_path / "none.json", hot, load=load_narrow)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_is_trusted() -> None:
+    for excess, expected in (([0, 0.1, 0], 3), ([0, 0.3, 0], 1), ([np.nan, 0, 0], 0), ([0, 0, np.inf], 2)):
+        assert trusted(np.array(excess)) == expected
 
 
 SHAPES = {keys.ENERGY: (), keys.FORCES: (3, 3), keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}

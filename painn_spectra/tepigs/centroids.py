@@ -19,8 +19,10 @@ from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.config import DatasetSettings, DynamicsSettings, Isotopes, TePigsSettings
 from painn_spectra.dataset import SPLIT_VERSION, labelled_atoms, labelled_geometries, split_frames
+from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.md.guards import FAR, MOST_STOPPED
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import RingPolymers
 from painn_spectra.md.starts import find_starts
@@ -29,6 +31,7 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
 from painn_spectra.plan import BLOCK_REPLICAS, CORRECTION, STAGE_VERSION
 from painn_spectra.sampling.parts import scatter
+from painn_spectra.trained_range import Bounds
 
 Array = NDArray[np.float64]
 
@@ -48,6 +51,8 @@ def sample_centroids(
 ) -> None:
     """Write centroids of PIMD at the elevated temperature, labelled with differences, and their split.
 
+    A replica counts until one of its beads, which reach farther than the dynamics that follow, is far outside
+    of the range that the model was trained in; InputError where most replicas do not come to their end.
     A label is the mean over beads minus the value at the centroid, of forces, μ, α and energy (that of the
     energy is not the potential of mean force: training gives it no weight). Single labels are noisy; their
     conditional mean is what the model learns. `seed` of a frame is its replica. load: opens the model file.
@@ -83,11 +88,32 @@ def sample_centroids(
         rows = np.concatenate(scatter(centroids, jobs, parts, threads, "path integrals", here=True))
         written = []
         for replica, block in enumerate(rows):
-            for row in block:
-                positions, labels = unpacked(row, len(numbers))
+            for row in block[: trusted(block[:, -1])]:
+                positions, labels = unpacked(row[:-1], len(numbers))
                 written.append(labelled_atoms(numbers, positions, labels, {"seed": f"replica-{replica}"}))
+        check_replicas([trusted(block[:, -1]) for block in rows], rows.shape[1], settings)
         write_centroids(written, output, split)
         shutil.rmtree(parts)
+
+
+def trusted(excess: Array) -> int:
+    """Frames of a replica before the first that lies far outside of the trained range."""
+    inside = np.append(excess <= FAR, False)  # false for NaN
+    return int(inside.argmin())
+
+
+def check_replicas(n_trusted: Sequence[int], n_frames: int, settings: TePigsSettings) -> None:
+    """Tell of replicas that left the trained range; InputError when most did."""
+    left = [replica for replica, n in enumerate(n_trusted) if n < n_frames]
+    if not left:
+        return
+    told = (
+        f"{len(left)} of {len(n_trusted)} path integrals at {settings.temperature_K:g} K left the range that "
+        f"the model was trained in, first replica {left[0]} after {n_trusted[left[0]]} of {n_frames} frames"
+    )
+    if len(left) > MOST_STOPPED * len(n_trusted):
+        raise InputError(f"{told}; label such geometries, train longer, or lower tepigs.temperature_K")
+    print(f"warning: {told}; the frames from there on are left out")
 
 
 def write_centroids(written: Sequence[Atoms], output: Path, split: Path) -> None:
@@ -113,8 +139,12 @@ def centroids(
     first_replica: int,
     load: Load,
 ) -> Array:
-    """PIMD from `minima` (n, n_atoms, 3) | Å; rows of `packed`, (n, n_frames, 6 n_atoms + 13)."""
-    potential = fastest(load(model, "cpu"))
+    """PIMD from `minima` (n, n_atoms, 3) | Å; rows of `packed` and how far the outermost
+    bead is outside of the trained range, (n, n_frames, 6 n_atoms + 14).
+    """
+    loaded = load(model, "cpu")
+    seen, potential = getattr(loaded, "metadata", {}).get("range"), fastest(loaded)
+    bounds = Bounds(seen, numbers) if seen else None
     md = DynamicsSettings(timestep_fs=TIMESTEP_FS, friction_per_ps=FRICTION_PER_PS, seed=settings.seed)
     motion = RingPolymers(md, settings.temperature_K, settings.n_beads, damping=0.0)
     masses = torch.as_tensor(masses_amu)[:, None]
@@ -138,7 +168,11 @@ def centroids(
             name: (motion.ring.mean(beads[name].double()) - alone[name].double()).numpy()
             for name in keys.PROPERTIES
         }
-        rows.append(packed(centre.numpy(), difference))
+        excess = np.zeros((len(minima), 1))
+        if bounds:
+            beads_at = state.positions.numpy().reshape(len(minima), -1, *centre.shape[1:])
+            excess = bounds.excess(beads_at)[0].max(1, keepdims=True)
+        rows.append(np.concatenate([packed(centre.numpy(), difference), excess], axis=1))
     return np.stack(rows, axis=1)
 
 
