@@ -124,6 +124,14 @@ def replaced(name: str, *arguments: Any, **options: Any) -> Callable[[h5py.File]
     return change
 
 
+def odd_floats(file: h5py.File) -> None:
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_ebias(40_000)
+    shape = h5py.h5s.create_simple(file["dipole"].shape)
+    file.pop("dipole")
+    h5py.h5d.create(file.id, b"dipole", kind, shape)
+
+
 def linked(file: h5py.File) -> None:
     del file["dipole"]
     file["dipole"] = h5py.ExternalLink("/etc/passwd", "dipole")
@@ -310,6 +318,7 @@ CASES = [
     trajectory("fewer dipoles than polarizabilities", replaced("dipole", data=np.ones((3, 9, 3)))),
     trajectory("a size that the file does not hold",
                replaced("dipole", (10**6, 10**6, 3), "f4", chunks=True)),
+    trajectory("floats with an exponent like no other's", odd_floats),
     trajectory("a link to another file", linked),
     trajectory("a virtual dataset", virtual),
     trajectory("starts that are no JSON", lambda file: file.attrs.create("starts", "{")),

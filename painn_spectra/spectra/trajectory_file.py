@@ -144,7 +144,11 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     data = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
         raise InputError(f"{path}: {name!r} points to other data; copy its numbers into this file")
-    if data.dtype.kind != "f":
+    try:
+        kind = data.dtype.kind
+    except ValueError as error:  # floats of a layout that numpy has not
+        raise InputError(f"{path}: {name!r} holds numbers that cannot be read ({error}); {RERUN}") from None
+    if kind != "f":
         raise InputError(f"{path}: {name!r} is {data.dtype}, not floats; {RERUN}")
     stored = data.id.get_storage_size()
     if data.size * data.dtype.itemsize > stored * (1 if data.chunks is None else MOST_COMPRESSION):
