@@ -13,21 +13,27 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra.spectra.bands import band_centroid
+from painn_spectra.spectra.compare import read_replicas
 from painn_spectra.spectra.csv_files import read_table
-from painn_spectra.spectra.ladder import read_rungs
+from painn_spectra.spectra.ladder import LABELS
 
-KINDS = ("classical", "rpmd", "trpmd", "trpmd16", "trpmd32", "tepigs")
+STICKS = {name: LABELS[name] for name in ("reference", "model", "vpt2")}
+DYNAMICS = ("classical", "rpmd", "trpmd", "trpmd16", "trpmd32", "tepigs")
 
 
 def centroids(folder: Path, lower_cm: float, upper_cm: float) -> dict[str, tuple[float, float]]:
-    """Name of the rung -> centroid of its band inside the window and standard error, cm⁻¹."""
+    """What there is -> centroid of its band inside the window and standard error, cm⁻¹."""
     found = {}
-    for rung in read_rungs(folder, KINDS):
-        if rung.sticks is None:
-            middle = band_centroid(rung.wavenumber_cm, rung.densities, lower_cm, upper_cm)
-            found[rung.label] = (middle[0], middle[1])
-        else:
-            found[rung.label] = stick_centroid(folder / f"harmonic/{rung.name}.csv", lower_cm, upper_cm)
+    for name, label in STICKS.items():
+        path = folder / f"harmonic/{name}.csv"
+        if path.is_file():
+            found[label] = stick_centroid(path, lower_cm, upper_cm)
+    for kind in DYNAMICS:
+        path = folder / kind / "replicas.npz"
+        if path.is_file():
+            nu, densities, _ = read_replicas(path)
+            middle = band_centroid(nu, densities["ir"], lower_cm, upper_cm)
+            found[kind] = (middle[0], middle[1])
     return found
 
 
