@@ -44,6 +44,8 @@ def stick_centroid(path: Path, lower_cm: float, upper_cm: float) -> tuple[float,
     values = np.array([[float(row[column]) for column in columns] for row in rows])
     errors = np.array([float(row.get("numerical_error_cm-1") or 0) for row in rows])
     inside = (values[:, 0] >= lower_cm) & (values[:, 0] <= upper_cm)
+    if not inside.any():
+        return np.nan, np.nan
     shares = np.prod(values[inside, 1:], axis=1)
     shares /= shares.sum()
     return float(shares @ values[inside, 0]), float(np.sqrt(shares**2 @ errors[inside] ** 2))
