@@ -81,8 +81,9 @@ def _draw(rows: Sequence[Sequence[Any]], files: Sequence[Path], width_in: float)
         figure, (left, right) = plt.subplots(
             *((1, 2) if wide else (2, 1)), figsize=(width_in, 2.8 if wide else 3.6), layout="constrained"
         )
-        left.plot(labels, [row[3] for row in rows], "o-", color=VERMILION)
-        left.set(xlabel="labels", ylabel="force MAE, meV/Å", ylim=(0, None))
+        errors = [row[3] for row in rows]
+        left.plot(labels, errors, "o-", color=VERMILION)
+        left.set(xlabel="labels", ylabel="force MAE, meV/Å", ylim=(0, 1.1 * np.nanmax(errors)))
         for kind, colour, column in (("ir", BLUE, 6), ("raman", GREEN, 7)):
             changed = [(n, row[column]) for n, row in zip(labels, rows, strict=True) if row[column] > 0]
             if changed:
