@@ -12,6 +12,7 @@ import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
+from painn_spectra.spectra.hdf5_heaps import endless_heap
 from painn_spectra.spectra.series import (
     MOTION_SHAPES,
     SERIES_SHAPES,
@@ -39,6 +40,8 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
         reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
         raise InputError(f"{path}: {reason}; {RERUN}") from None
     with file, _damage_told(path):
+        if (heap := endless_heap(Path(path))) is not None:
+            raise InputError(f"{path}: is damaged (its texts, from byte {heap} on, have no end); {RERUN}")
         version = file.attrs.get("format_version")
         if np.ndim(version) or version not in keys.READABLE_TRAJECTORIES:
             known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
