@@ -44,7 +44,7 @@ STAGE_VERSION = {
     "rounds": 2,
     "gather": 1,
     "gather-published": 1,
-    "label-pretraining": 1,
+    "label-pretraining": 2,
     "pretrain": 2,
     "train": 3,
     "evaluate": 2,

@@ -1,5 +1,7 @@
 """GFN2-xTB labels against their definitions, and the pre-training set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -9,7 +11,7 @@ from painn_spectra.config import DatasetSettings, PretrainSettings
 from painn_spectra.dataset import gather_labels, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.reference import xtb
-from painn_spectra.sampling.pretraining import label_pretraining
+from painn_spectra.sampling.pretraining import FRAMES_PER_BURST, _burst, label_pretraining
 from painn_spectra.units import BOHR_A, DEBYE_EA
 
 pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")
@@ -55,6 +57,16 @@ def test_pretraining_set_does_not_depend_on_the_number_of_workers(water_labels, 
     assert len(one) == 12 and (one.positions == two.positions).all()
     # thermal, not wild: no bond of water leaves 0.96 Å by more than 0.4 Å
     assert np.abs(np.linalg.norm(one.positions[:, 0] - one.positions[:, 1], axis=1) - 0.96).max() < 0.4
+
+
+def test_a_burst_ends_where_the_molecule_breaks(water_labels):
+    """Hydrogens pressed into the oxygen are thrown out: what flies apart is no water to learn from."""
+    frames = read_frames(water_labels).take([0])
+    pressed = replace(
+        frames, positions=frames.positions[:, :1] + 0.5 * (frames.positions - frames.positions[:, :1])
+    )
+    bursts = [_burst(start, 300.0, 0, 1, 0) for start in (frames, pressed)]
+    assert len(bursts[0]) == FRAMES_PER_BURST > len(bursts[1])
 
 
 def test_wrong_spin_is_told(water_labels, tmp_path):

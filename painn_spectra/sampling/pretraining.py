@@ -1,5 +1,6 @@
 """Cheap labels to learn first: short GFN2-xTB dynamics around known training geometries."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from painn_spectra.files import atomic_path, content_hash, open_parts, output_lo
 from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
+from painn_spectra.sampling.screening import intact
 
 TIMESTEP_FS = 1.0
 FRAME_INTERVAL_FS = 20  # a quarter period of the slowest bends: neighbours differ, bursts stay short
 FRAMES_PER_BURST = 5
+SPARE = 1.1  # frames made for each one wanted: bursts from strained geometries end early
 
 
 def label_pretraining(
@@ -42,7 +45,7 @@ def label_pretraining(
         )
     frames = read_frames(dataset, required=())
     train = frames.take(read_split(split, dataset)["train"])
-    n_bursts = -(-settings.n_frames // FRAMES_PER_BURST)
+    n_bursts = math.ceil(SPARE * settings.n_frames / FRAMES_PER_BURST)
     starts = np.resize(np.random.default_rng(0).permutation(len(train)), n_bursts)  # more frames extend
     parts = Path(f"{output}.parts")
     progress = Progress("GFN2-xTB labels", n_bursts)
@@ -66,8 +69,8 @@ def label_pretraining(
         wanted = labelled[: settings.n_frames]
         if len(wanted) < 0.95 * settings.n_frames:
             raise InputError(
-                f"gfn2-xtb labelled only {len(wanted)} of {settings.n_frames} frames; "
-                "check charge and multiplicity"
+                f"gfn2-xtb labelled only {len(wanted)} of {settings.n_frames} frames, others did not converge or "
+                "flew apart; check charge and multiplicity, or lower train.pretrain.temperature_K"
             )
         with atomic_path(output) as temporary:
             write(temporary, wanted, format="extxyz")
@@ -75,7 +78,7 @@ def label_pretraining(
 
 
 def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, seed: int) -> list[Atoms]:
-    """Frames of one burst; one that fails to converge ends it early."""
+    """Frames of one burst; one that fails to converge or breaks a bond of the start's ends it early."""
     from tblite.ase import TBLite
 
     real = start.numbers[0] > 0
@@ -88,6 +91,8 @@ def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, 
     for _ in range(FRAMES_PER_BURST):
         try:
             dynamics.run(int(FRAME_INTERVAL_FS / TIMESTEP_FS))
+            if not intact(atoms.numbers, start.positions[0][real], atoms.positions[None]).all():
+                break  # fragments that fly apart say nothing about the molecule
             labels = xtb.label(atoms.numbers, atoms.positions, charge, multiplicity)
         except Exception:  # ASE wraps the solver's failure in exceptions of its own
             break
