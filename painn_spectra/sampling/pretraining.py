@@ -69,8 +69,8 @@ def label_pretraining(
         wanted = labelled[: settings.n_frames]
         if len(wanted) < 0.95 * settings.n_frames:
             raise InputError(
-                f"gfn2-xtb labelled only {len(wanted)} of {settings.n_frames} frames, others did not converge or "
-                "flew apart; check charge and multiplicity, or lower train.pretrain.temperature_K"
+                f"gfn2-xtb labelled only {len(wanted)} of {settings.n_frames} frames, others did not "
+                "converge or flew apart; check charge and multiplicity, or lower train.pretrain.temperature_K"
             )
         with atomic_path(output) as temporary:
             write(temporary, wanted, format="extxyz")
