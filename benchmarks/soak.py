@@ -91,8 +91,8 @@ def draw(rows: np.ndarray, figure: Path) -> None:
     panel, (memory, counts) = plt.subplots(2, 1, sharex=True, figsize=(7, 4.5), layout="constrained")
     memory.plot(rows[:, 0], rows[:, 2], lw=1)
     memory.set(ylabel="resident memory / MB", ylim=(0, 1.15 * rows[:, 2].max()))
-    for column, name in ((3, "open files"), (4, "children"), (5, "threads")):
-        counts.plot(rows[:, 0], rows[:, column], lw=1, label=name)
+    for column, name, line in ((3, "open files", "-"), (4, "children", "-"), (5, "threads", "--")):
+        counts.plot(rows[:, 0], rows[:, column], line, lw=1.5, label=name)  # the last two are often equal
     counts.set(xlabel="minutes", ylabel="count", ylim=(0, None))
     counts.legend(frameon=False, ncols=3)
     panel.savefig(figure, dpi=150)
