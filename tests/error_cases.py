@@ -146,6 +146,13 @@ def odd_floats(file: h5py.File) -> None:
     h5py.h5d.create(file.id, b"dipole", kind, shape)
 
 
+def odd_attribute(file: h5py.File) -> None:
+    kind = h5py.h5t.IEEE_F64LE.copy()
+    kind.set_ebias(40_000)
+    file.attrs.pop("temperature_K")
+    h5py.h5a.create(file.id, b"temperature_K", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+
+
 def linked(file: h5py.File) -> None:
     del file["dipole"]
     file["dipole"] = h5py.ExternalLink("/etc/passwd", "dipole")
@@ -334,6 +341,7 @@ CASES = [
                replaced("dipole", (10**6, 10**6, 3), "f4", chunks=True)),
     Case("Trajectories (HDF5, npz, text)", "texts without an end", endless),
     trajectory("floats with an exponent like no other's", odd_floats),
+    trajectory("a temperature like that", odd_attribute),
     trajectory("a link to another file", linked),
     trajectory("a virtual dataset", virtual),
     trajectory("starts that are no JSON", lambda file: file.attrs.create("starts", "{")),

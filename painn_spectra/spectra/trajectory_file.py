@@ -25,6 +25,7 @@ from painn_spectra.spectra.series import (
 
 RERUN = "run the dynamics stage again"
 BROKE = "the dynamics broke there, shorten md.timestep_fs or train the model better"
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError)  # as h5py tells it
 MOST_COMPRESSION = 100  # claimed bytes per stored one: measured numbers do not shrink so far
 
 
@@ -39,42 +40,51 @@ def open_trajectory(path: Path, sampling: Sampling | None = None) -> Iterator[Se
     except OSError:
         reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
         raise InputError(f"{path}: {reason}; {RERUN}") from None
-    with file, _damage_told(path):
-        if (heap := endless_heap(Path(path))) is not None:
-            raise InputError(f"{path}: is damaged (its texts, from byte {heap} on, have no end); {RERUN}")
-        version = file.attrs.get("format_version")
-        if np.ndim(version) or version not in keys.READABLE_TRAJECTORIES:
-            known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
-            raise InputError(f"{path}: format_version {version} is not {known}; {RERUN}")
-        datasets = {name: _dataset(file, name, path) for name in SERIES_SHAPES}
-        if np.array_equal(file.attrs.get("sparse_stride", 0), 1):  # the motion at every sample
-            datasets |= {
-                name: _dataset(file, name, path)
-                for name in MOTION_SHAPES if name in file
-            }  # fmt: skip
-        n_replicas, n_samples, tails = shape_of(path, {name: d.shape for name, d in datasets.items()}, RERUN)
-        told = sampling or Sampling()
-        numbers: dict[str, Any] = {
-            name: getattr(told, name) or _positive(file, name, path)
-            for name in ("temperature_K", "integrator_timestep_fs", "sample_interval_fs")
-        }
-        yield Series(
-            Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
-            n_replicas=n_replicas, n_samples=n_samples,
-            quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
-            advice=BROKE, masses_amu=_per_atom(file, "masses_amu", path),
-            numbers=_per_atom(file, "numbers", path), stopped=_stopped(file, path),
-            **_starts(file, n_replicas, path),
-            controls=_controls(file, n_replicas, numbers["temperature_K"], path),
-        )  # fmt: skip
+    with file:
+        with _damage_told(path, (*DAMAGE, ValueError)):  # floats of a layout that numpy has not
+            series = _series(file, path, sampling)
+        with _damage_told(path):
+            yield series
+
+
+def _series(file: h5py.File, path: Path, sampling: Sampling | None) -> Series:
+    if (heap := endless_heap(Path(path))) is not None:
+        raise InputError(f"{path}: is damaged (its texts, from byte {heap} on, have no end); {RERUN}")
+    version = file.attrs.get("format_version")
+    if np.ndim(version) or version not in keys.READABLE_TRAJECTORIES:
+        known = " or ".join(map(str, keys.READABLE_TRAJECTORIES))
+        raise InputError(f"{path}: format_version {version} is not {known}; {RERUN}")
+    datasets = {name: _dataset(file, name, path) for name in SERIES_SHAPES}
+    if np.array_equal(file.attrs.get("sparse_stride", 0), 1):  # the motion at every sample
+        datasets |= {
+            name: _dataset(file, name, path)
+            for name in MOTION_SHAPES if name in file
+        }  # fmt: skip
+    n_replicas, n_samples, tails = shape_of(path, {name: d.shape for name, d in datasets.items()}, RERUN)
+    told = sampling or Sampling()
+    numbers: dict[str, Any] = {
+        name: getattr(told, name) or _positive(file, name, path)
+        for name in ("temperature_K", "integrator_timestep_fs", "sample_interval_fs")
+    }
+    return Series(
+        Path(path), _text(file, "molecule", path), _text(file, "dynamics", path), **numbers,
+        n_replicas=n_replicas, n_samples=n_samples,
+        quantities={name: (tails[name], _reader(data)) for name, data in datasets.items()},
+        advice=BROKE, masses_amu=_per_atom(file, "masses_amu", path),
+        numbers=_per_atom(file, "numbers", path), stopped=_stopped(file, path),
+        **_starts(file, n_replicas, path),
+        controls=_controls(file, n_replicas, numbers["temperature_K"], path),
+    )  # fmt: skip
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _damage_told(path: Path, damage: tuple[type[Exception], ...] = DAMAGE) -> Iterator[None]:
     """What HDF5 finds in a damaged file, when it comes to read that part, as our one line."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except damage as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: is damaged ({reason}); {RERUN}") from None
 
@@ -147,11 +157,7 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     data = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
         raise InputError(f"{path}: {name!r} points to other data; copy its numbers into this file")
-    try:
-        kind = data.dtype.kind
-    except ValueError as error:  # floats of a layout that numpy has not
-        raise InputError(f"{path}: {name!r} holds numbers that cannot be read ({error}); {RERUN}") from None
-    if kind != "f":
+    if data.dtype.kind != "f":
         raise InputError(f"{path}: {name!r} is {data.dtype}, not floats; {RERUN}")
     stored = data.id.get_storage_size()
     if data.size * data.dtype.itemsize > stored * (1 if data.chunks is None else MOST_COMPRESSION):
