@@ -53,7 +53,10 @@ def section(folder: Path) -> str:
         f"{n_labels} labels; test errors (mean absolute; energy, forces, dipole, polarizability): {mae}. "
         f"{dynamics['n_replicas']} × {shown(dynamics['length_ps'])} ps, "
         f"{shown(dynamics['temperature_K'])} K. Measured: {'; '.join(measured) or 'none'}.",
-        *(f"![{kind} spectrum of {name}](figures/gallery/{name}_{kind}.png)" for kind in ("ir", "raman")),
+        *(
+            f"![{words} spectrum of {name}](figures/gallery/{name}_{kind}.png)"
+            for kind, words in (("ir", "Infrared"), ("raman", "Raman"))
+        ),
         markdown(("", "computed", *SCORE_NAMES, "area, computed/measured"), score_lines(folder)),
         markdown((*BANDS.values(), "computed area"), band_lines(folder)),
         f"![Rounds of {name}](figures/gallery/{name}_rounds.png)"
@@ -104,9 +107,10 @@ def main() -> None:
         curve = arguments.results / name / "figures/rounds.png"
         if curve.is_file():
             shutil.copyfile(curve, FIGURES / f"{name}_rounds.png")
-    write_text(
-        PAGE, "\n\n".join([HEAD.strip(), *(section(arguments.results / name) for name in done)]) + "\n"
-    )
+    owed = [name for name in arguments.molecules if name not in done]
+    parts = [HEAD.strip(), *([f"Not computed to the end yet: {', '.join(owed)}."] if owed else [])]
+    parts += [section(arguments.results / name) for name in done]
+    write_text(PAGE, "\n\n".join(parts) + "\n")
     print(f"{PAGE.relative_to(ROOT)}: {', '.join(done) or 'no finished molecule'}")
 
 
