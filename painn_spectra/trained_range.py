@@ -5,6 +5,8 @@ to 1.5. They apply to molecules that the model was not trained on too, and they 
 bond that stretches, atoms that collide, an angle that closes. Torsions they do not see.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,6 +103,14 @@ class Bounds:
             f"{chemical_symbols[self.numbers[atom]]} (atom {atom}) has neighbour {rank + 1} at {r:.2f} Å, "
             f"trained {'to' if side else 'from'} {bound:.2f}"
         )
+
+
+def bounds_of(models: Sequence[Any], numbers: Integers) -> Bounds | None:
+    """The range in which all models whose sum is run were trained; None where one does not know its own."""
+    metadata = [getattr(model, "metadata", {}) for model in models]
+    if not all("range" in of_model for of_model in metadata):
+        return None
+    return Bounds(functools.reduce(seen_by_both, [of_model["range"] for of_model in metadata]), numbers)
 
 
 def _neighbours(numbers: Integers, positions: Array) -> Array:

@@ -215,7 +215,7 @@ def produce(
             waiting.append(state.positions)
             if len(waiting) == PROGRESS_SAMPLES or k + 1 == n_samples:
                 last = slice(k + 1 - len(waiting), k + 1)
-                excess, place = outermost(block, block.bounds, waiting)
+                excess, place = outermost(block.bounds, n, waiting)
                 samples[keys.RANGE_EXCESS][:, last], samples[keys.RANGE_PLACE][:, last] = excess, place
                 waiting = []
         if (first_sample + k) % stride == 0:
@@ -230,14 +230,14 @@ def produce(
 
 
 def outermost(
-    block: Block, bounds: Bounds, positions: Sequence[torch.Tensor]
+    bounds: Bounds, n_replicas: int, positions: Sequence[torch.Tensor]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """`Bounds.excess` of each replica's bead most outside, (n_replicas, n_frames).
 
     positions: of the state, at each frame.
     """
     beads = torch.stack(list(positions), 1).cpu().numpy()  # (n_replicas · P, n_frames, n_atoms, 3) | Å
-    beads = beads.reshape(len(block.replicas), block.mechanics.n_beads, *beads.shape[1:])
+    beads = beads.reshape(n_replicas, -1, *beads.shape[1:])
     excess, place = bounds.excess(beads)  # (n_replicas, P, n_frames)
     worst = excess.argmax(1)[:, None]
     return np.take_along_axis(excess, worst, 1)[:, 0], np.take_along_axis(place, worst, 1)[:, 0]
@@ -259,7 +259,7 @@ def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArra
     if samples and block.bounds:
         excess, place = samples[keys.RANGE_EXCESS], samples[keys.RANGE_PLACE]
     elif block.bounds:
-        excess, place = outermost(block, block.bounds, [state.positions])
+        excess, place = outermost(block.bounds, len(block.replicas), [state.positions])
     for row, replica in enumerate(block.replicas):
         if replica in known:
             continue

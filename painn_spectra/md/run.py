@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from ase.data import atomic_masses
 from numpy.typing import NDArray
-from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
@@ -40,7 +39,7 @@ from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import STAGE_VERSION, beads_of, block_replicas, dynamics_settings
 from painn_spectra.progress import Progress
-from painn_spectra.trained_range import Bounds, seen_by_both
+from painn_spectra.trained_range import Bounds, bounds_of
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -227,14 +226,6 @@ def run_dynamics(
             "total_seconds": time.perf_counter() - began,
         }
         write_json(report, result)
-
-
-def bounds_of(models: Sequence[nn.Module], numbers: Integers) -> Bounds | None:
-    """The range in which all models whose sum is run were trained; None where one does not know its own."""
-    metadata = [getattr(model, "metadata", {}) for model in models]
-    if not all("range" in of_model for of_model in metadata):
-        return None
-    return Bounds(functools.reduce(seen_by_both, [of_model["range"] for of_model in metadata]), numbers)
 
 
 def split_into_blocks(

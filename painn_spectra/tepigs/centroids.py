@@ -22,6 +22,7 @@ from painn_spectra.dataset import SPLIT_VERSION, labelled_atoms, labelled_geomet
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.md.block import outermost
 from painn_spectra.md.guards import FAR, MOST_STOPPED
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import RingPolymers
@@ -31,7 +32,7 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
 from painn_spectra.plan import BLOCK_REPLICAS, CORRECTION, STAGE_VERSION
 from painn_spectra.sampling.parts import scatter
-from painn_spectra.trained_range import Bounds
+from painn_spectra.trained_range import bounds_of
 
 Array = NDArray[np.float64]
 
@@ -86,12 +87,13 @@ def sample_centroids(
             for k in range(0, len(minima), size)
         ]
         rows = np.concatenate(scatter(centroids, jobs, parts, threads, "path integrals", here=True))
+        n_trusted = [trusted(excess) for excess in rows[..., -1]]
+        check_replicas(n_trusted, rows.shape[1], settings)
         written = []
-        for replica, block in enumerate(rows):
-            for row in block[: trusted(block[:, -1])]:
+        for replica, (block, n) in enumerate(zip(rows, n_trusted, strict=True)):
+            for row in block[:n]:
                 positions, labels = unpacked(row[:-1], len(numbers))
                 written.append(labelled_atoms(numbers, positions, labels, {"seed": f"replica-{replica}"}))
-        check_replicas([trusted(block[:, -1]) for block in rows], rows.shape[1], settings)
         write_centroids(written, output, split)
         shutil.rmtree(parts)
 
@@ -143,8 +145,7 @@ def centroids(
     bead is outside of the trained range, (n, n_frames, 6 n_atoms + 14).
     """
     loaded = load(model, "cpu")
-    seen, potential = getattr(loaded, "metadata", {}).get("range"), fastest(loaded)
-    bounds = Bounds(seen, numbers) if seen else None
+    potential, bounds = fastest(loaded), bounds_of([loaded], numbers)
     md = DynamicsSettings(timestep_fs=TIMESTEP_FS, friction_per_ps=FRICTION_PER_PS, seed=settings.seed)
     motion = RingPolymers(md, settings.temperature_K, settings.n_beads, damping=0.0)
     masses = torch.as_tensor(masses_amu)[:, None]
@@ -170,8 +171,7 @@ def centroids(
         }
         excess = np.zeros((len(minima), 1))
         if bounds:
-            beads_at = state.positions.numpy().reshape(len(minima), -1, *centre.shape[1:])
-            excess = bounds.excess(beads_at)[0].max(1, keepdims=True)
+            excess, _ = outermost(bounds, len(minima), [state.positions])
         rows.append(np.concatenate([packed(centre.numpy(), difference), excess], axis=1))
     return np.stack(rows, axis=1)
 
