@@ -23,7 +23,6 @@ from scipy.spatial.transform import Rotation
 from toy_potentials import GEOMETRIES, Toy, load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import output_lock
 from painn_spectra.md.alignment import matching_orders
@@ -39,6 +38,7 @@ from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.populations import classical_weights
 from painn_spectra.relaxation import relax
 from painn_spectra.report.words import cautions
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K
 
 Arrays = dict[str, np.ndarray]
@@ -254,7 +254,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from painn_spectra.config import DynamicsSettings
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.md.run import run_dynamics
 from toy_potentials import load_toy
 if __name__ == "__main__":
