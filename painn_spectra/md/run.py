@@ -39,7 +39,8 @@ from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.progress import Progress
-from painn_spectra.settings.dynamics import DYNAMICS, DynamicsSettings
+from painn_spectra.settings.base import DYNAMICS
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.settings.molecule import Isotopes
 from painn_spectra.trained_range import Bounds, bounds_of
 

@@ -5,10 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from painn_spectra.settings.base import Count, NonNegative, Positive, Settings
+from painn_spectra.settings.base import DYNAMICS, Count, NonNegative, Positive, Settings
 from painn_spectra.units import LIGHT_CM_FS
 
-DYNAMICS = r"^(classical|tepigs|t?rpmd([1-9][0-9]*)?)$"  # the number is one of beads
 Dynamics = Annotated[str, Field(pattern=DYNAMICS)]
 USABLE_NYQUIST_FRACTION = 0.6  # beyond it the derivative correction (x/sin x)² diverges
 HIGHEST_BAND_CM = 4300.0  # X–H stretches move whatever range is drawn: undersampled, they fold into it

@@ -5,14 +5,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from painn_spectra.settings.base import Count, Positive, Settings
+from painn_spectra.settings.base import NAME, SITE, Count, Positive, Settings
 
-Site = Annotated[str, Field(pattern=r"^[A-Z][a-z]?(-[A-Z][a-z]?)?$")]
+Site = Annotated[str, Field(pattern=SITE)]
 Isotopes = dict[
     Annotated[Annotated[int, Field(ge=0)] | Site, Field(union_mode="left_to_right")], Positive
 ]  # mass in amu by atom index, or by site: H-O is every hydrogen on oxygen
 ISOTOPE_IN_SMILES = re.compile(r"\[\d+[A-Za-z]")
-EntryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+EntryName = Annotated[str, Field(pattern=NAME)]
 
 
 class Method(Settings):
