@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from test_workflow import BIN, ROOT, TINY, Clone
+from clones import BIN, ROOT, TINY, Clone
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
