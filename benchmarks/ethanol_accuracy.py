@@ -11,6 +11,7 @@ GFN2-xTB geometries start at all training geometries of the split, whose labels 
 
 import argparse
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import QUALITY, ModelSettings, TrainSettings, load_config
-from painn_spectra.dataset import gather_labels, read_frames, read_split
+from painn_spectra.config import QUALITY, load_config
+from painn_spectra.dataset import Frames, gather_labels, read_frames, read_split
 from painn_spectra.evaluate import error_rows, predict
 from painn_spectra.files import write_json
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.potential import Potential
 from painn_spectra.plotting import PARITY_COLOURS, save, style
 from painn_spectra.sampling.pretraining import label_pretraining
+from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.train import pretrain_model, train_model
 from painn_spectra.units import BOHR3_A3, DEBYE_EA, KCAL_MOL_EV
 
@@ -102,19 +105,34 @@ def train_one(size: int, split_seed: int, cheap: bool, train: TrainSettings, mod
     frames, parts = read_frames(data), read_split(part, data)
     test, known = frames.take(parts["test"]), frames.take(parts["train"])
     potential = load_model(folder / "model.pt")
-    rows = error_rows(predict(potential, test), test, known)
-    errors = {row["property"]: row["mae"] / keys.SHOWN_UNITS[row["property"]][1] for row in rows}
+    kinds = np.array([kind(group) for group in test.groups])
+    of_kind = {name: np.flatnonzero(kinds == name) for name in sorted(set(kinds))}
     told = {
         "size": size,
         "split": split_seed,
         "pretrained": cheap,
         "epochs": longer.epochs,
         "n_test": len(test),
+        "seconds": potential.metadata["seconds"],
+        "n_features": model.n_features,
+        "mae": mean_errors(potential, test, known),
+        "kinds": {
+            name: {"n": len(index), "mae": mean_errors(potential, test.take(index), known)}
+            for name, index in of_kind.items()
+        },
     }
-    seconds = potential.metadata["seconds"]
-    write_json(
-        folder / "errors.json", told | {"mae": errors, "seconds": seconds, "n_features": model.n_features}
-    )
+    write_json(folder / "errors.json", told)
+
+
+def kind(group: str) -> str:
+    """What a trajectory was: its name without its number; the first ones have a number only."""
+    return re.sub(r"-?\d+$", "", group) or "GFN2-xTB dynamics"
+
+
+def mean_errors(potential: Potential, test: Frames, known: Frames) -> dict[str, float]:
+    """Mean absolute error by property; eV, eV/Å, e·Å, Å³."""
+    rows = error_rows(predict(potential, test), test, known)
+    return {row["property"]: row["mae"] / keys.SHOWN_UNITS[row["property"]][1] for row in rows}
 
 
 def finished() -> list[Run]:
@@ -153,6 +171,19 @@ def markdown(runs: list[Run]) -> str:
 
 def in_paper_units(runs: list[Run], name: str) -> list[float]:
     return [run["mae"][name] * PAPER_UNITS[name][1] for run in runs]
+
+
+def by_kind(runs: list[Run]) -> str:
+    """The largest training sets' errors by kind of test frames, means over splits."""
+    most = max(run["size"] for run in runs)
+    best = [run["kinds"] for run in runs if run["size"] == most and run["pretrained"]]
+    units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
+    lines = ["| " + " | ".join(["test frames", "n", *units]) + " |", "|---" * (2 + len(units)) + "|"]
+    for name in sorted({name for kinds in best for name in kinds}):
+        found = [kinds[name] for kinds in best if name in kinds]
+        cells = [f"{np.mean(in_paper_units(found, key)):.3g}" for key in keys.PROPERTIES]
+        lines.append("| " + " | ".join([name, str(sum(of["n"] for of in found)), *cells]) + " |")
+    return "\n".join(lines)
 
 
 def draw(runs: list[Run]) -> None:
@@ -204,7 +235,7 @@ def main() -> None:
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")
     draw(runs)
-    print(markdown(runs))
+    print(markdown(runs), by_kind(runs), sep="\n\n")
 
 
 if __name__ == "__main__":

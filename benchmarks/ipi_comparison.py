@@ -21,8 +21,8 @@ from scipy import stats
 from benchmarks.ipi_runs import run_ipi
 from benchmarks.steps import ROOT
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.run import run_dynamics
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.spectra.bands import band_centroid
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density

@@ -15,9 +15,9 @@ from ase.calculators.socketio import actualunixsocketname
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.files import content_hash, open_parts, output_lock
 from painn_spectra.ipi import run_driver
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 START_S = 120.0  # until i-PI listens
 CELL = "# CELL(abcABC): 60 60 60 90 90 90 positions{angstrom} cell{angstrom}"

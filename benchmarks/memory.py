@@ -17,10 +17,10 @@ import torch
 from ase.data import atomic_masses
 
 from benchmarks.steps import ETHANOL, fresh
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.dataset import read_frames
 from painn_spectra.md.block import Block, run_block
 from painn_spectra.model.fastest import fastest
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 TIMESTEP_FS = 1e-5
 ROWS = 10

@@ -18,11 +18,13 @@ import torch
 
 from benchmarks.peer_speed import geometries
 from benchmarks.steps import Dynamics, fresh, seconds_per_step
-from painn_spectra.config import QUALITY, DynamicsSettings, Method
+from painn_spectra.config import QUALITY
 from painn_spectra.dataset import Frames
 from painn_spectra.md.block import lengths
 from painn_spectra.model.potential import Potential
 from painn_spectra.reference import dft
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.molecule import Method
 
 YEAR_S = 365.25 * 24 * 3600
 N_REPLICAS, ROUNDS = 16, 5

@@ -17,11 +17,13 @@ import psutil
 from ase import Atoms
 from ase.io import write
 
-from painn_spectra.config import DatasetSettings, DynamicsSettings, Method, ModelSettings, TrainSettings
 from painn_spectra.dataset import gather_labels
 from painn_spectra.labelling import label_chunk
 from painn_spectra.md.run import run_dynamics
-from painn_spectra.plan import LabelStage
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.molecule import Method
+from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
+from painn_spectra.stages import LabelStage
 from painn_spectra.train import train_model
 
 WATER = [[0.0, 0.0, 0.119], [0.0, 0.763, -0.477], [0.0, -0.763, -0.477]]  # Å

@@ -23,7 +23,6 @@ from ase.md.verlet import VelocityVerlet
 
 from painn_spectra import keys
 from painn_spectra.ase import PaiNNCalculator
-from painn_spectra.config import ModelSettings, TrainSettings
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.fitting import Trainer
 from painn_spectra.loss import Loss, faster, to_batch
@@ -33,6 +32,7 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
+from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.train import new_potential
 
 ROOT = Path(__file__).parents[1]

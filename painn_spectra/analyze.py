@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import analyse
 from painn_spectra.spectra.columns import infrared_columns, raman_columns
 from painn_spectra.spectra.npz_file import npz_numbers, open_npz

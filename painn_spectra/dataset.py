@@ -12,10 +12,10 @@ from ase.io import read
 
 from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
-from painn_spectra.config import DatasetSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json, write_text
 from painn_spectra.label_checks import check_units
+from painn_spectra.settings.training import DatasetSettings
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 LEVEL_KEY = "REF_method"

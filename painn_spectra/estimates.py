@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.config import Config, DynamicsSettings, SamplingSettings
+from painn_spectra.config import Config
 from painn_spectra.dataset import Frames
+from painn_spectra.kinds import BLOCK_REPLICAS, beads_of
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.md.block import lengths
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import set_offsets
-from painn_spectra.plan import BLOCK_REPLICAS, beads_of
 from painn_spectra.reference import xtb
 from painn_spectra.sampling import first_set, model_batch, pretraining, trajectories
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.training import SamplingSettings
 from painn_spectra.train import new_potential
 
 Array = NDArray[np.float64]

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from painn_spectra.config import Molecule
 from painn_spectra.errors import InputError
+from painn_spectra.settings.molecule import Molecule
 
 COLUMNS = re.compile(r"""\bProperties=["']?species:S:1:pos:R:3\b""")  # what ASE writes
 CUTOFF_EDGE = 0.9  # of the cutoff: pairs beyond feel the jump in the cutoff function's second derivative

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from painn_spectra.config import TrainSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_bytes
 from painn_spectra.loss import Batch, Loss, faster, validation_errors
 from painn_spectra.model.potential import Potential
 from painn_spectra.progress import Progress
+from painn_spectra.settings.training import TrainSettings
 
 WARMUP_STEPS = 100
 N_VALIDATIONS = 100  # at most this many in a training with the cosine schedule

@@ -11,7 +11,6 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import Isotopes
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.derivatives import STEP_A, derivatives, displaced
 from painn_spectra.errors import InputError
@@ -24,6 +23,7 @@ from painn_spectra.md.starts import find_starts
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.relaxation import relax
+from painn_spectra.settings.molecule import Isotopes
 from painn_spectra.spectra.harmonic import Conformers, write_harmonic
 
 CONVERGED_EV_A = 1e-5  # float64 has no noise to stop at

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.config import Isotopes, Method
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.derivatives import (
     STEP_A,
@@ -30,6 +29,7 @@ from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import FIRST_CURVATURE, relax
 from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.surfaces import xtb_surface
+from painn_spectra.settings.molecule import Isotopes, Method
 from painn_spectra.spectra.harmonic import Conformers, Sticks, read_conformers, write_harmonic
 from painn_spectra.units import ACCELERATION_A_FS2, LIGHT_CM_FS
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from painn_spectra.atom_order import bond_graph
-from painn_spectra.config import Isotopes
 from painn_spectra.errors import InputError
 from painn_spectra.md.bonds import bonds
 from painn_spectra.molecules import canonical_smiles, parse_smiles, perceived
+from painn_spectra.settings.molecule import Isotopes
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -11,16 +11,16 @@ from ase import Atoms
 from ase.io import write
 
 from painn_spectra import keys
-from painn_spectra.config import Method
 from painn_spectra.dataset import FAILED_FRACTION, labelled_atoms, read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, output_lock, write_json
 from painn_spectra.first_frame import check_electrons
-from painn_spectra.plan import LabelStage
 from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import dft
 from painn_spectra.reference.label import check_method, compute_label, describe
+from painn_spectra.settings.molecule import Method
+from painn_spectra.stages import LabelStage
 
 STORE_VERSION = 1  # raise it when the same settings give other labels
 

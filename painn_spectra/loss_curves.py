@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogFormatter
 
 from painn_spectra import keys
 from painn_spectra.loss import PLAIN_UNITS
 from painn_spectra.plotting import BLACK, COLUMN_IN, PARITY_COLOURS, WIDTH_IN, save, style
 
 Curve = list[dict[str, Any]]
+
+
+class PlainNumbers(LogFormatter):
+    """Numbers where a logarithmic axis has room for them, written out."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def read_metrics(path: Path) -> Curve:
@@ -52,6 +60,9 @@ def draw_losses(metrics: Sequence[Path], files: Sequence[Path], width_in: float 
             panel.set_axis_off()
         for panel in panels[: len(names) + 1]:
             panel.set_xlabel("steps")
+        for panel in panels[1 : len(names) + 1]:
+            for ticks in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
+                ticks(PlainNumbers(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
         save(figure, *files)
 
 

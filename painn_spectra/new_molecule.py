@@ -13,7 +13,7 @@ import yaml
 from ase import Atoms
 from rdkit import Chem
 
-from painn_spectra.config import Config, Method, load_config
+from painn_spectra.config import Config, load_config
 from painn_spectra.dataset import LABEL_KEYS
 from painn_spectra.errors import InputError
 from painn_spectra.estimates import JITTER_A, core_hours, disk_bytes
@@ -25,6 +25,7 @@ from painn_spectra.processes import finished_jobs
 from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, describe
 from painn_spectra.sampling.conformers import find_conformers, read_conformers
+from painn_spectra.settings.molecule import Method
 
 MAX_SHOWN = 10  # conformers
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from painn_spectra.config import TrainSettings
 from painn_spectra.errors import InputError
 from painn_spectra.fitting import Trainer
 from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
+from painn_spectra.settings.training import TrainSettings
 from painn_spectra.train import wanted
 
 

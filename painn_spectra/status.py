@@ -6,8 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from painn_spectra.config import SpectraSettings, window_length_fs
 from painn_spectra.errors import InputError
+from painn_spectra.settings.dynamics import SpectraSettings, window_length_fs
 from painn_spectra.summary import molecule_folders, seconds_of
 from painn_spectra.tables import text_table
 

@@ -12,7 +12,6 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock
@@ -26,6 +25,7 @@ from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import Surface, relax
 from painn_spectra.rotatable import Dihedral, check_dihedral, moving_atoms, name_of, rotatable
 from painn_spectra.sampling.parts import scatter
+from painn_spectra.settings.molecule import Method
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.torsion_profiles import draw_profiles, stationary_points, wrapped
 

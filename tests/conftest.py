@@ -10,6 +10,7 @@ import pytest
 from ase import Atoms
 from ase.build import molecule
 from ase.io import write
+from toy_potentials import write_inputs
 
 from painn_spectra import keys
 
@@ -44,3 +45,8 @@ def water_labels(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("water") / "labels.extxyz"
     write(path, frames, format="extxyz")
     return path
+
+
+@pytest.fixture
+def peroxide(tmp_path: Path) -> tuple[Path, Path]:
+    return write_inputs(tmp_path, "peroxide")

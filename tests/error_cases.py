@@ -25,14 +25,15 @@ from small_model import write_model
 from toy_trajectory import write_trajectory
 
 from painn_spectra.cli import parser
-from painn_spectra.config import load_config, parse_object
+from painn_spectra.config import load_config
 from painn_spectra.dataset import read_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
 from painn_spectra.files import output_lock
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.molecules import read_structure
-from painn_spectra.plan import check_plan
+from painn_spectra.plan_checks import check_plan
+from painn_spectra.settings.base import parse_object
 from painn_spectra.spectra.compare import read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
 from painn_spectra.spectra.harmonic import read_conformers

@@ -8,7 +8,7 @@ import pytest
 from toy_trajectory import OUTPUTS, write_trajectory
 
 from painn_spectra.cli import main
-from painn_spectra.config import SpectraSettings
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra import series as series_module
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
 from painn_spectra.spectra.spectrum import compute_spectra

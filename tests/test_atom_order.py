@@ -8,11 +8,11 @@ from ase.build import molecule
 from ase.io import write
 
 from painn_spectra.atom_order import in_one_order, matching_order
-from painn_spectra.config import Method
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.harmonic_reference import harmonic_reference
 from painn_spectra.md.bonds import bonds
 from painn_spectra.sampling.screening import fingerprints
+from painn_spectra.settings.molecule import Method
 from painn_spectra.spectra.harmonic import read_conformers, read_sticks
 
 SHIPPED = Path(__file__).parents[1] / "config/molecules/ethanol"

@@ -10,12 +10,12 @@ from ase.data import atomic_masses
 from scipy.spatial.transform import Rotation
 from toy_potentials import GEOMETRIES, Toy, load_toy, write_inputs
 
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.errors import InputError
 from painn_spectra.md.block import Block, initial_state
 from painn_spectra.md.common_starts import in_line_with
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.starts import find_starts
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 NUMBERS = np.array([8, 8, 1, 1])
 MASSES = atomic_masses[NUMBERS]

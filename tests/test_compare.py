@@ -11,8 +11,9 @@ from matplotlib.text import Text
 from toy_trajectory import OUTPUTS, write_trajectory
 
 from painn_spectra import keys, plotting
-from painn_spectra.config import Experiment, SpectraSettings
 from painn_spectra.errors import InputError
+from painn_spectra.settings.dynamics import SpectraSettings
+from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra import figures
 from painn_spectra.spectra.compare import check_formula, compare_bands, compare_stage, read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table

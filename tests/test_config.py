@@ -7,16 +7,11 @@ import jsonschema
 import pytest
 import yaml
 
-from painn_spectra.config import (
-    Config,
-    LossWeights,
-    SpectraSettings,
-    json_schema,
-    load_config,
-    parse_settings,
-    window_length_fs,
-)
+from painn_spectra.config import Config, json_schema, load_config
 from painn_spectra.errors import InputError
+from painn_spectra.settings.base import parse_settings
+from painn_spectra.settings.dynamics import SpectraSettings, window_length_fs
+from painn_spectra.settings.training import LossWeights
 from painn_spectra.units import LIGHT_CM_FS
 
 ROOT = Path(__file__).parents[1]

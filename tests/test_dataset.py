@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from painn_spectra import keys
-from painn_spectra.config import DatasetSettings
 from painn_spectra.dataset import gather_labels, read_frames, read_split, split_frames
 from painn_spectra.errors import InputError
+from painn_spectra.settings.training import DatasetSettings
 
 
 def test_shipped_labels_are_read_as_written(ethanol_labels):

@@ -17,7 +17,8 @@ from snakemake.cli import get_argument_parser
 from toy_trajectory import OUTPUTS, write_trajectory
 
 from painn_spectra.cli import main, parser
-from painn_spectra.config import SpectraSettings, load_config
+from painn_spectra.config import load_config
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.spectrum import compute_spectra
 
 ROOT = Path(__file__).parents[1]

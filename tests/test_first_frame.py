@@ -2,10 +2,10 @@
 
 import pytest
 
-from painn_spectra import plan
 from painn_spectra.config import load_config
 from painn_spectra.errors import InputError
 from painn_spectra.first_frame import first_frame
+from painn_spectra.plan_checks import check_plan
 
 WATER = """3
 Properties=species:S:1:pos:R:3:REF_forces:R:3 REF_energy=-1.0 pbc="F F F"
@@ -24,7 +24,7 @@ def check(tmp_path, monkeypatch):
     def run(labels=WATER, second=None, cutoff_A=5.0, **molecule):
         (tmp_path / "a.extxyz").write_text(labels, encoding="utf-8")
         molecules = [{"name": "a", "labels": "a.extxyz", **molecule}, *([second] if second else [])]
-        return plan.check_plan(load_config({"molecules": molecules, "model": {"cutoff_A": cutoff_A}}))
+        return check_plan(load_config({"molecules": molecules, "model": {"cutoff_A": cutoff_A}}))
 
     return run
 

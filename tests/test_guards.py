@@ -13,7 +13,6 @@ from ase.data import atomic_masses
 from toy_potentials import load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.config import DatasetSettings, DynamicsSettings
 from painn_spectra.dataset import SPLIT_VERSION, labelled_geometries, split_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
@@ -22,6 +21,8 @@ from painn_spectra.md.segments import production_segments
 from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.report.words import cautions
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.summary import frames_of
 
 SHORT: dict[str, Any] = {

@@ -6,12 +6,12 @@ from ase.build import molecule
 from ase.io import write
 from ase.vibrations import Infrared
 
-from painn_spectra.config import Method
 from painn_spectra.derivatives import derivatives, displaced
 from painn_spectra.harmonic_reference import CONVERGED_EV_A, harmonic_reference, minimum
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.reference import xtb
 from painn_spectra.reference.label import compute_label
+from painn_spectra.settings.molecule import Method
 from painn_spectra.spectra.harmonic import all_sticks, derivatives_file, read_conformers, read_sticks
 from painn_spectra.units import AMU_E2_KM_MOL, DEBYE_EA
 

@@ -93,7 +93,8 @@ def test_only_units_holds_constants():
 
 
 def test_a_snakefile_is_read_without_torch_and_ase():
-    code = "import sys; import painn_spectra.plan; print({'torch', 'ase'} & set(sys.modules))"
+    rules = "from painn_spectra import plan, plan_checks, sources"
+    code = f"import sys; {rules}; print({{'torch', 'ase'}} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "set()"
 

@@ -9,11 +9,12 @@ from ase.data import atomic_masses
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from painn_spectra.config import Method, load_config
+from painn_spectra.config import load_config
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.harmonic_reference import harmonic_reference
 from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.settings.molecule import Method
 from painn_spectra.spectra.harmonic import read_conformers, read_sticks
 
 D, C13, O18 = 2.0141017781, 13.0033548351, 17.9991596129  # amu, atomic mass evaluation

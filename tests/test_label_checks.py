@@ -9,10 +9,10 @@ from ase import Atoms
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.config import DatasetSettings
 from painn_spectra.dataset import Frames, gather_labels, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.label_checks import check_units
+from painn_spectra.settings.training import DatasetSettings
 
 E, F, MU, ALPHA = keys.ENERGY, keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY
 # published conversion factors, written out: how many of the other unit are one of ours

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from painn_spectra.cli import main
-from painn_spectra.config import Experiment
 from painn_spectra.errors import InputError
+from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.csv_files import read_table, write_table
 from painn_spectra.spectra.ladder import ladder_stage, read_rungs
 

@@ -7,15 +7,16 @@ import pytest
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.config import Published, load_config
+from painn_spectra.config import load_config
 from painn_spectra.dataset import read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import evaluate_files
 from painn_spectra.files import write_json, write_text
 from painn_spectra.model.checkpoint import learnt, load_model
-from painn_spectra.plan import check_plan
+from painn_spectra.plan_checks import check_plan
 from painn_spectra.published.md17 import LEARNT, gather_published
 from painn_spectra.published.table import accuracy_table
+from painn_spectra.settings.molecule import Published
 from painn_spectra.train import train_model
 
 KCAL = 1 / 23.060548  # eV, NIST

@@ -8,17 +8,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from painn_spectra import plan
-from painn_spectra.config import (
-    Config,
-    DatasetSettings,
-    Experiment,
-    Molecule,
-    SpectraSettings,
-    load_config,
-    parse_settings,
-)
+from painn_spectra import plan, sources, stages
+from painn_spectra.config import Config, load_config
 from painn_spectra.errors import InputError
+from painn_spectra.plan_checks import check_plan
+from painn_spectra.settings.base import parse_settings
+from painn_spectra.settings.dynamics import SpectraSettings
+from painn_spectra.settings.molecule import Experiment, Molecule
+from painn_spectra.settings.training import DatasetSettings
 
 
 def config_of(*molecules, **sections):
@@ -33,8 +30,8 @@ def test_sources_follow_chains():
         {"name": "d", "model_from": "c"},
         {"name": "e", "model_from": "b", "labels": "mine.extxyz"},
     )
-    assert [plan.data_source(config, name) for name in "abcde"] == ["a", "a", "a", "a", "e"]
-    assert [plan.model_source(config, name) for name in "abcde"] == ["a", "b", "b", "b", "b"]
+    assert [sources.data_source(config, name) for name in "abcde"] == ["a", "a", "a", "a", "e"]
+    assert [sources.model_source(config, name) for name in "abcde"] == ["a", "b", "b", "b", "b"]
 
 
 @pytest.mark.parametrize(
@@ -43,23 +40,21 @@ def test_sources_follow_chains():
 def test_a_circle_is_one_line(keys):
     config = config_of({"name": "a", keys[0]: "b"}, {"name": "b", keys[1]: "a"})
     with pytest.raises(InputError, match="circle, a → b → a"):
-        plan.check_plan(config)
+        check_plan(config)
 
 
 def test_absent_files_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"molecules.a: no labels at config/molecules/a/labels.extxyz"):
-        plan.check_plan(config_of({"name": "a"}))
+        check_plan(config_of({"name": "a"}))
     (tmp_path / "mine.extxyz").touch()
-    plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz"}))
+    check_plan(config_of({"name": "a", "labels": "mine.extxyz"}))
     with pytest.raises(InputError, match=r"molecules.a.experiment.ir = nist.jdx: no such file"):
-        plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "nist.jdx"}}))
-    plan.check_plan(
-        config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "https://a.b/c.jdx"}})
-    )
+        check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "nist.jdx"}}))
+    check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {"ir": "https://a.b/c.jdx"}}))
     for key, source in (("ir", "file:///a.jdx"), ("bands", "https://a.b/c.csv")):
         with pytest.raises(InputError, match=r"only http:// and https://|no such file"):
-            plan.check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
+            check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
 
 
 def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
@@ -91,24 +86,24 @@ def test_stages_read_back_what_they_are_told():
     )
     told = {stage: plan.stage_settings(config, stage, "a", 4, "classical") for stage in plan.STAGE_VERSION
             if stage not in TOLD_NOTHING}  # fmt: skip
-    gather = parse_settings(plan.GatherStage, told["gather"])
+    gather = parse_settings(stages.GatherStage, told["gather"])
     assert DatasetSettings(**gather.model_dump(exclude={"properties"})) == config.dataset
     assert gather.properties == ("energy", "forces", "dipole", "polarizability")
     assert parse_settings(SpectraSettings, told["spectra"]) == config.spectra
-    conformers = parse_settings(plan.ConformersStage, told["conformers"])
+    conformers = parse_settings(stages.ConformersStage, told["conformers"])
     assert (conformers.structure, conformers.charge, conformers.multiplicity) == ("CCO", 1, 2)
     assert conformers.sampling.n_embeddings == 9
-    assert parse_settings(plan.SampleStage, told["sample"]).sampling.n_frames == 30
-    batch = parse_settings(plan.SampleModelStage, told["sample-model"])
+    assert parse_settings(stages.SampleStage, told["sample"]).sampling.n_frames == 30
+    batch = parse_settings(stages.SampleModelStage, told["sample-model"])
     assert (batch.round_number, batch.sampling.frames_per_round) == (1, 8)
     assert json.loads(plan.stage_settings(config, "sample-model", "a", round_number=2))["round_number"] == 2
-    dynamics = parse_settings(plan.DynamicsStage, told["md"])
+    dynamics = parse_settings(stages.DynamicsStage, told["md"])
     assert dynamics.md == config.md
     assert (dynamics.molecule, dynamics.dynamics, dynamics.temperature_K) == ("a", "classical", 250)
     assert dynamics.isotopes == {2: 2.014}
-    labels = parse_settings(plan.PretrainLabelsStage, told["label-pretraining"])
+    labels = parse_settings(stages.PretrainLabelsStage, told["label-pretraining"])
     assert (labels.pretrain.n_frames, labels.charge, labels.multiplicity) == (26, 1, 2)
-    first, second = (parse_settings(plan.TrainStage, told[stage]) for stage in ("pretrain", "train"))
+    first, second = (parse_settings(stages.TrainStage, told[stage]) for stage in ("pretrain", "train"))
     assert (first.member, first.charge, first.train.pretrain.epochs) == (4, 1, 5)
     assert (second.member, second.charge, second.train.epochs, second.model) == (4, 1, 3, config.model)
     assert json.loads(told["report"])["molecule"]["name"] == "a"
@@ -253,13 +248,13 @@ def planned(path: str, value: Any) -> dict[str, Any]:
         for stage in plan.STAGE_VERSION
         if stage not in TOLD_NOTHING
     }
-    told["data"] = plan.labels_file(plan.entry(config, plan.data_source(config, name)))
-    told["model"] = plan.model_source(config, name)
-    told["start"] = plan.start_from(config, "a", 0)
+    told["data"] = sources.labels_file(sources.entry(config, sources.data_source(config, name)))
+    told["model"] = sources.model_source(config, name)
+    told["start"] = sources.start_from(config, "a", 0)
     told["members"] = config.train.members
-    told["number of rounds"] = plan.rounds(config, name)
+    told["number of rounds"] = sources.rounds(config, name)
     told["members of a round"] = config.sampling.members
-    told["chunks"] = [plan.chunks(config, number) for number in (0, 1)]
+    told["chunks"] = [sources.chunks(config, number) for number in (0, 1)]
     return told
 
 
@@ -279,23 +274,23 @@ def test_a_model_to_go_on_from(tmp_path, monkeypatch):
     Path("mine.extxyz").touch()
     one = {"name": "a", "labels": "mine.extxyz"}
     pretrained = config_of(one)
-    assert plan.start_from(pretrained, "a", 1) == "results/a/pretraining/1/model.pt"
-    assert plan.start_from(config_of(one, train={"pretrain": {"n_frames": 0}}), "a", 1) is None
+    assert sources.start_from(pretrained, "a", 1) == "results/a/pretraining/1/model.pt"
+    assert sources.start_from(config_of(one, train={"pretrain": {"n_frames": 0}}), "a", 1) is None
     given = config_of(one, train={"start_from": "{molecule}-{member}.pt"})
-    assert plan.start_from(given, "a", 1) == "a-1.pt"
+    assert sources.start_from(given, "a", 1) == "a-1.pt"
     with pytest.raises(InputError, match=r"train.start_from = .*: no such file a-0.pt"):
-        plan.check_plan(given)
+        check_plan(given)
     Path("a-0.pt").touch()
-    assert plan.check_plan(given) == []
+    assert check_plan(given) == []
     with pytest.raises(InputError, match=r"only \{molecule\} and \{member\}"):
-        plan.check_plan(config_of(one, train={"start_from": "{name}.pt"}))
+        check_plan(config_of(one, train={"start_from": "{name}.pt"}))
 
 
 def test_labels_that_are_not_learnt_need_not_be_there():
     told = plan.stage_settings(config_of({"name": "a"}, train={"loss": {"dipole": 0}}), "gather", "a")
-    assert parse_settings(plan.GatherStage, told).properties == ("energy", "forces", "polarizability")
+    assert parse_settings(stages.GatherStage, told).properties == ("energy", "forces", "polarizability")
 
 
 def test_files_of_qm9_are_named_when_absent():
     with pytest.raises(InputError, match=r"qm9.data = absent: no such file"):
-        plan.check_plan(load_config({"molecules": [], "qm9": {"data": "absent"}}))
+        check_plan(load_config({"molecules": [], "qm9": {"data": "absent"}}))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from painn_spectra.config import ModelSettings, Qm9Settings, TrainSettings
 from painn_spectra.errors import InputError
 from painn_spectra.published.qm9 import (
     RAW_ORDER,
@@ -20,6 +19,7 @@ from painn_spectra.published.qm9 import (
 )
 from painn_spectra.published.qm9_model import ScalarModel
 from painn_spectra.published.qm9_training import mean_absolute_error, train_qm9
+from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSettings
 
 DATA = Path(__file__).parents[2] / "shared/data/qm9"
 at_hand = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/qm9, a hundred molecules of QM9")

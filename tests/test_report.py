@@ -16,12 +16,12 @@ from toy_potentials import GEOMETRIES, Toy
 from toy_trajectory import OUTPUTS, write_trajectory
 
 from painn_spectra.cli import main
-from painn_spectra.config import SpectraSettings
 from painn_spectra.harmonic_model import model_conformers
 from painn_spectra.report.bands import band_table, published_table, start_table
 from painn_spectra.report.content import as_script, compact
 from painn_spectra.report.headings import heading
 from painn_spectra.report.words import cautions
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.compare import HEADING
 from painn_spectra.spectra.csv_files import read_spectrum, write_table
 from painn_spectra.spectra.harmonic import write_harmonic

@@ -10,13 +10,13 @@ from torch import nn
 from toy_potentials import GEOMETRIES, load_toy
 
 from painn_spectra import keys
-from painn_spectra.config import DatasetSettings, SamplingSettings
 from painn_spectra.dataset import gather_labels
 from painn_spectra.harmonic_model import harmonic_model
 from painn_spectra.sampling import model_batch
 from painn_spectra.sampling.model_batch import sample_model
 from painn_spectra.sampling.picking import disagreements, pick
 from painn_spectra.sampling.rounds import reason_to_stop, spectrum_changes, summarise_rounds
+from painn_spectra.settings.training import DatasetSettings, SamplingSettings
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.spectra.harmonic import HEADING
 from painn_spectra.tables import read_csv

@@ -14,7 +14,6 @@ from ase.data import atomic_masses
 from ase.io import read, write
 from toy_potentials import load_toy, write_inputs
 
-from painn_spectra.config import SamplingSettings
 from painn_spectra.errors import InputError
 from painn_spectra.md.alignment import matching_orders
 from painn_spectra.md.bonds import bonds
@@ -29,6 +28,7 @@ from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.screening import check_losses, distinct, fingerprints, intact, interleaved
 from painn_spectra.sampling.surfaces import mmff_surface
+from painn_spectra.settings.training import SamplingSettings
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K, LIGHT_CM_FS
 
 needs_xtb = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")

@@ -9,15 +9,6 @@ import torch
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.config import (
-    DatasetSettings,
-    DynamicsSettings,
-    Method,
-    ModelSettings,
-    SamplingSettings,
-    SpectraSettings,
-    TrainSettings,
-)
 from painn_spectra.dataset import gather_labels, read_frames
 from painn_spectra.evaluate import predict
 from painn_spectra.harmonic_reference import harmonic_reference
@@ -25,13 +16,16 @@ from painn_spectra.labelling import label_chunk
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.new_molecule import read_state
-from painn_spectra.plan import LabelStage
 from painn_spectra.reference import xtb
 from painn_spectra.sampling.conformers import find_conformers
 from painn_spectra.sampling.first_set import sample_geometries
+from painn_spectra.settings.dynamics import DynamicsSettings, SpectraSettings
+from painn_spectra.settings.molecule import Method
+from painn_spectra.settings.training import DatasetSettings, ModelSettings, SamplingSettings, TrainSettings
 from painn_spectra.spectra.csv_files import read_spectrum
 from painn_spectra.spectra.harmonic import read_conformers, read_sticks
 from painn_spectra.spectra.spectrum import compute_spectra
+from painn_spectra.stages import LabelStage
 from painn_spectra.train import train_model
 
 pytestmark = [

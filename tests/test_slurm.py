@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from test_workflow import BIN, ROOT, TINY, Clone
+from clones import BIN, ROOT, TINY, Clone
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
@@ -27,7 +27,7 @@ STATE = Path(os.environ.get("ONE_NODE_SLURM_STATE", "/tmp/one-node-slurm"))
 FLAGS = (
     "--workflow-profile", "profiles/slurm", "--cores", "1", "--jobs", "2", "--latency-wait", "5",
     "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",
-    "--seconds-between-status-checks", "5", "--set-threads", "train_member=1",
+    "--seconds-between-status-checks", "5",
     "--default-resources", "slurm_partition=short",
 )  # fmt: skip
 CONFIG = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from toy_trajectory import LINE_CM, N_SAMPLES, OUTPUTS, write_trajectory
 
-from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra import spectrum
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
 from painn_spectra.spectra.measured import read_measured

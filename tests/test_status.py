@@ -8,10 +8,10 @@ import pytest
 from toy_potentials import load_toy, write_inputs
 
 from painn_spectra.cli import main
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.partial import join_so_far
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.segments import production_segments
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
 BAR = "\x1b[K\rtraining:  20 % force MAE 63.1 meV/Å [10:48 elapsed, 43:55 left]\n\n"

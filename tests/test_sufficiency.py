@@ -9,10 +9,10 @@ import pytest
 from toy_potentials import load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.errors import InputError
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.sufficiency import further_conformers, next_count
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 
 def test_counts_follow_the_error() -> None:
@@ -34,7 +34,7 @@ def test_a_start_does_not_depend_on_what_follows() -> None:
 
 
 def test_errors_need_replicas() -> None:
-    from painn_spectra.config import validate
+    from painn_spectra.settings.base import validate
 
     with pytest.raises(InputError, match=r"n_replicas = 4 cannot tell .* use at least 8"):
         validate(DynamicsSettings, {"n_replicas": 4, "until_relative_error": 0.1})

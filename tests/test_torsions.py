@@ -9,9 +9,9 @@ from ase.build import molecule
 from ase.io import write
 from toy_potentials import GEOMETRIES, load_toy
 
-from painn_spectra.config import Method
 from painn_spectra.errors import InputError
 from painn_spectra.rotatable import check_dihedral, rotatable
+from painn_spectra.settings.molecule import Method
 from painn_spectra.spectra.csv_files import read_table
 from painn_spectra.torsions import torsions
 

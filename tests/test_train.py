@@ -15,13 +15,13 @@ import torch
 from ase.io import read, write
 
 from painn_spectra import keys
-from painn_spectra.config import DatasetSettings, ModelSettings, TrainSettings
 from painn_spectra.dataset import gather_labels, read_frames, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import error_rows, evaluate_files, evaluate_stage, predict
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
 from painn_spectra.model.normalise import label_spreads, set_offsets
+from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
 DATA = Path(__file__).parent / "data"
@@ -88,7 +88,7 @@ def test_killed_training_resumes_to_the_same_weights(water, tmp_path, schedule):
     script = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path; sys.path.insert(0, 'tests')\n"
-        "from painn_spectra.config import *; from painn_spectra.train import train_model\n"
+        "from painn_spectra.settings.training import *; from painn_spectra.train import train_model\n"
         "d, m, s = Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3])\n"
         "train_model(d / 'dataset.extxyz', d / 'split.json', m, m.with_suffix('.jsonl'), s,"
         " ModelSettings(n_features=16, n_layers=2, n_radial=10))\n"

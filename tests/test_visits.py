@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 from toy_potentials import GEOMETRIES, load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md import visits
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.visits import conformer_visits, interconversions, nearest, references
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 NUMBERS = molecule("CH3CH2OH").numbers  # C of CH3, C of CH2, O, H of OH, two of CH2, three of CH3
 ANGLES = (180.0, 62.0, 298.0)  # anti and both gauche

@@ -1,47 +1,14 @@
-"""The workflow: which jobs run again after what, and the whole chain on water with small settings.
+"""The workflow: which jobs run again after what, counted with a stub of `painn-spectra`."""
 
-The counting tests run Snakemake with a stub of `painn-spectra` that only makes the files.
-"""
-
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
+from clones import ROOT, Clone
 
-from painn_spectra.dataset import read_frames, read_split
-from painn_spectra.tables import read_csv
-
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-STAGES = ("dataset", "sampling", "train", "evaluate", "md.run", "spectra.spectrum", "spectra.compare")
 pytestmark = pytest.mark.workflow
-
-STUB = r"""#!/bin/sh
-# Makes what a stage would make: every path it is given, and the files beside them.
-figures() { for stem; do for width in "" -column; do for ending in svg pdf png; do
-    touch "$stem$width.$ending"; done; done; done; }
-stage=$1; shift
-case "$*" in *--settings*) shift 2;; esac
-[ "$1" = --store ] && shift 2
-case $stage in
-    spectra) for name in ir.jdx raman.jdx ir.json raman.json bands.json power.csv; do
-        touch "$(dirname "$1")/$name"; done ;;
-    compare) figures "$2/ir" "$2/raman" ;;
-    harmonic-model) touch "$(dirname "$3")/model.npz" ;;
-    evaluate-split) touch "$(dirname "$3")/outliers.csv"; figures "$4/parity" "$4/training" ;;
-esac
-for path; do
-    case $path in *.*) [ -e "$path" ] || echo "$stage" > "$path" ;; esac
-done
-"""
 
 # One entry with labels of its own, one that inherits its model.
 MOLECULES = [{"name": "a"}, {"name": "b", "model_from": "a", "isotopes": {0: 2.0}}]
@@ -55,63 +22,6 @@ FROM_PRETRAINING = {"pretrain_member a"} | FROM_TRAINING
 FROM_PRETRAINING_LABELS = {"label_pretraining a"} | FROM_PRETRAINING
 ALL = {"gather_labels a"} | FROM_PRETRAINING_LABELS
 MEMBER = {"run_member a", "run_member b"}  # what the first has run stays
-
-
-class Clone:
-    """A fresh copy of what the repository ships, with a configuration of its own."""
-
-    def __init__(self, folder: Path, config: dict) -> None:
-        self.folder = folder
-        for name in ("workflow", "profiles"):
-            shutil.copytree(ROOT / name, folder / name)
-        shutil.copy(ROOT / "Snakefile", folder)
-        (folder / "benchmarks").mkdir()
-        for name in ("steps", "reference_step"):
-            told = "import sys; print(*sys.argv)"
-            (folder / f"benchmarks/{name}.py").write_text(told, encoding="utf-8")
-        (folder / "config").mkdir()
-        self.configure(config)
-
-    def configure(self, config: dict) -> None:
-        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-    def stub(self) -> None:
-        path = self.folder / "bin/painn-spectra"
-        path.parent.mkdir()
-        path.write_text(STUB, encoding="utf-8")
-        path.chmod(0o755)
-
-    def labels(self, name: str) -> Path:
-        path = self.folder / f"config/molecules/{name}/labels.extxyz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        path = os.pathsep.join([str(self.folder / "bin"), str(BIN), os.environ["PATH"]])
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def jobs(self, *arguments: str) -> set[str]:
-        """What a run would do now: `rule molecule`."""
-        done = self.snakemake("--dry-run", *arguments)
-        text = done.stdout + done.stderr
-        assert done.returncode == 0, text
-        blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)*)", text, flags=re.MULTILINE)
-        assert blocks or "Nothing to be done" in text, text
-        molecule = (re.search(r"wildcards: .*molecule=(\w+)", block) for _, block in blocks)
-        found = zip((rule for rule, _ in blocks), molecule, strict=True)
-        return {f"{rule} {match[1]}" if match else rule for rule, match in found} - {"all"}
-
-    def run(self) -> None:
-        done = self.snakemake("--quiet", "all")
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +273,7 @@ def test_more_cores_help(edited):
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
     threads = dict(re.findall(r"^rule (\w+):\n(?: {4}.*\n)*? {4}threads: (\d+)", text, flags=re.MULTILINE))
-    expected = {"label_pretraining": 8, "pretrain_member": 2, "train_member": 2, "run_dynamics": 6}
+    expected = {"label_pretraining": 8, "run_dynamics": 6}  # training: one, which is not printed
     assert threads == {rule: str(n) for rule, n in expected.items()}
 
 
@@ -409,101 +319,3 @@ def test_the_report_of_snakemake_works(finished):
         assert captions
         for word in words:
             assert all(word in caption for caption in captions), captions
-
-
-def absent_stages() -> list[str]:
-    return [name for name in STAGES if importlib.util.find_spec(f"painn_spectra.{name}") is None]
-
-
-def write_water_labels(path: Path) -> None:
-    """Forty displaced waters in four groups, labelled with GFN2-xTB."""
-    pytest.importorskip("tblite")
-    from ase import Atoms
-    from ase.io import write
-
-    from painn_spectra.reference.xtb import label
-
-    rng = np.random.default_rng(0)
-    equilibrium = np.array([[0.0, 0.0, 0.119], [0.0, 0.763, -0.477], [0.0, -0.763, -0.477]])  # (3, 3) | Å
-    frames = []
-    for i in range(40):
-        water = Atoms("OH2", equilibrium + rng.normal(scale=0.04, size=(3, 3)))
-        labels = label(water.numbers, water.positions)
-        water.arrays["REF_forces"] = labels.pop("forces")
-        water.info |= {f"REF_{name}": value for name, value in labels.items()} | {"seed": i // 10}
-        frames.append(water)
-    write(path, frames, format="extxyz")
-
-
-TINY = {
-    "molecules": [{"name": "water", "temperature_K": 100}],  # a poor model holds together when cold
-    "dataset": {"test_fraction": 0.25, "validation_fraction": 0.1},
-    "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
-    "train": {
-        "members": 2,
-        "epochs": 60,
-        "learning_rate": 5e-3,
-        "ema_decay": 0.9,
-        "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 5e-3},
-    },
-    "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 0.7, "checkpoint_interval_ps": 0.5},
-    "spectra": {"fwhm_cm": 60},
-}
-
-
-# nothing is brought along: a first set and one batch from the model's own dynamics, labelled by PySCF
-FROM_STRUCTURE = {
-    **TINY,
-    "train": TINY["train"] | {"members": 1},
-    "molecules": [
-        {
-            "name": "water",
-            "structure": "O",
-            "temperature_K": 100,
-            "method": {"functional": "PBE", "basis": "def2-SVP", "grid_level": 1},
-        }
-    ],
-    "sampling": {
-        "n_embeddings": 3, "n_frames": 28, "n_trajectories": 2, "interval_fs": 25, "modes_fraction": 0.3,
-        "rounds": 1, "frames_per_round": 8, "model_temperatures_K": [100.0],
-    },
-}  # fmt: skip
-
-
-@pytest.mark.skipif(bool(absent_stages()), reason=f"stages not there yet: {absent_stages()}")
-@pytest.mark.parametrize("config", [TINY, FROM_STRUCTURE], ids=["labels brought along", "from a structure"])
-def test_water_to_spectra(tmp_path, config):
-    clone = Clone(tmp_path, config)
-    if config is TINY:
-        write_water_labels(clone.labels("water"))
-    clone.run()
-    results = tmp_path / "results/water"
-    if config is FROM_STRUCTURE:
-        frames = read_frames(results / "dataset.extxyz")
-        assert {name.partition("-")[0] for name in frames.groups} == {"xtb", "modes", "model1"}
-        first = read_split(results / "rounds/0/split.json", results / "rounds/0/dataset.extxyz")
-        last = read_split(results / "split.json", results / "dataset.extxyz")
-        assert all(set(first[part]) <= set(last[part]) for part in first)
-    for spectrum in ("ir", "raman"):
-        rows = read_csv(results / f"classical/{spectrum}.csv")
-        values = np.array([[float(cell) for cell in row.values()] for row in rows])
-        assert len(values) > 100
-        assert np.isfinite(values).all()
-        assert (values[:, 1] >= 0).all()
-        assert values[:, 1].max() > 0
-        for kind in ("svg", "png"):
-            assert (results / f"figures/classical/{spectrum}.{kind}").stat().st_size > 1000
-    members = config["train"]["members"]
-    assert ("model_standard_deviation" in read_csv(results / "classical/ir.csv")[0]) == (members > 1)
-    assert (results / "classical/1/trajectory.h5").is_file() == (members > 1)
-    page = (results / "report.html").read_text(encoding="utf-8")
-    assert ("± of models" in page) == (members > 1)
-    errors = {row["property"]: row for row in read_csv(results / "evaluation/errors.csv")}
-    assert set(errors) == {"energy", "forces", "dipole", "polarizability"}
-    assert 'id="raman"' in (tmp_path / "results/report.html").read_text(encoding="utf-8")
-    assert clone.jobs() == set()
-    summary = subprocess.run(
-        [BIN / "painn-spectra", "summary", tmp_path / "results"], capture_output=True, text=True
-    )
-    assert summary.returncode == 0, summary.stderr
-    assert "Not there yet" not in summary.stdout

@@ -15,7 +15,7 @@ from benchmarks.validation.runs import ROOT, ethanol_series
 from benchmarks.validation.table import Row, save
 from benchmarks.validation.xtb_potential import TightBinding
 from painn_spectra import keys, plotting
-from painn_spectra.config import DynamicsSettings
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.spectra.bands import band_areas, band_centroid, bin_overlap, standard_error
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.spectra.infrared import infrared_density

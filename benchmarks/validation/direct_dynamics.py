@@ -13,9 +13,9 @@ from pathlib import Path
 
 from benchmarks.validation.runs import DATASET, MODEL, RESULTS
 from benchmarks.validation.xtb_potential import load_tight_binding
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 PRODUCTION_PS, TEMPERATURE_K = 5.0, 300.0
 BATCH_REPLICAS = {"reference": 4, "model": 16}

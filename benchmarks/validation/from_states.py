@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import Block, lengths, run_block
 from painn_spectra.md.segments import EQUILIBRATION, production_segments, write_segment
 from painn_spectra.md.state import State
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 
 def produce_from(

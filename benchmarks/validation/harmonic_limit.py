@@ -18,10 +18,10 @@ from benchmarks.validation.quadratic import Harmonic, Quadratic, harmonic
 from benchmarks.validation.table import Row, save
 from benchmarks.validation.xtb_potential import TightBinding
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import lengths
 from painn_spectra.md.segments import production_segments, read_samples
 from painn_spectra.model.checkpoint import load_model
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.spectra.bands import band_centroid, band_integral
 from painn_spectra.spectra.correlation import Estimator, lag_window
 from painn_spectra.spectra.infrared import infrared_density

@@ -18,8 +18,8 @@ from scipy.stats import chi2
 from benchmarks.validation.runs import ROOT
 from benchmarks.validation.table import Row, markdown, save
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import estimator_for
 from painn_spectra.spectra.bands import band_areas, find_bands, standard_error
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted

@@ -6,9 +6,9 @@ from painn_spectra.commands.parsing import Add, Arguments, positive, take_thread
 
 
 def md(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
     from painn_spectra.md.run import run_dynamics
-    from painn_spectra.plan import DynamicsStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import DynamicsStage
 
     s = parse_settings(DynamicsStage, a.settings)
     run_dynamics(
@@ -18,8 +18,8 @@ def md(a: Arguments) -> None:
 
 
 def sample_centroids(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import CentroidsStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import CentroidsStage
     from painn_spectra.tepigs.centroids import sample_centroids as run
 
     s = parse_settings(CentroidsStage, a.settings)

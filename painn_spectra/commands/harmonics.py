@@ -4,9 +4,9 @@ from painn_spectra.commands.parsing import Add, Arguments, take_threads
 
 
 def harmonic_reference(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
     from painn_spectra.harmonic_reference import harmonic_reference as run
-    from painn_spectra.plan import HarmonicStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import HarmonicStage
 
     s = parse_settings(HarmonicStage, a.settings)
     state = (s.method, s.charge, s.multiplicity, s.isotopes, s.temperature_K)
@@ -14,9 +14,9 @@ def harmonic_reference(a: Arguments) -> None:
 
 
 def harmonic_model(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
     from painn_spectra.harmonic_model import harmonic_model as run
-    from painn_spectra.plan import HarmonicStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import HarmonicStage
 
     s = parse_settings(HarmonicStage, a.settings)
     run(a.model, a.dataset, a.table, a.conformers, s.isotopes, s.temperature_K)
@@ -35,8 +35,8 @@ def vpt2(a: Arguments) -> None:
 
 
 def torsions(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import HarmonicStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import HarmonicStage
     from painn_spectra.torsions import torsions as run
 
     s = parse_settings(HarmonicStage, a.settings)

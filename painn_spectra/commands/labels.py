@@ -21,27 +21,27 @@ def new(a: Arguments) -> None:
 
 
 def conformers(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import ConformersStage
     from painn_spectra.sampling.conformers import find_conformers
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import ConformersStage
 
     s = parse_settings(ConformersStage, a.settings)
     find_conformers(a.output, s.structure, s.charge, s.multiplicity, s.sampling)
 
 
 def sample(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import SampleStage
     from painn_spectra.sampling.first_set import sample_geometries
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import SampleStage
 
     s = parse_settings(SampleStage, a.settings)
     sample_geometries(a.conformers, a.geometries, s.sampling, a.threads)
 
 
 def sample_model(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import SampleModelStage
     from painn_spectra.sampling.model_batch import sample_model as run
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import SampleModelStage
 
     s = parse_settings(SampleModelStage, a.settings)
     run(
@@ -59,9 +59,9 @@ def rounds(a: Arguments) -> None:
 
 
 def label(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
     from painn_spectra.labelling import label_chunk
-    from painn_spectra.plan import LabelStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import LabelStage
 
     label_chunk(
         a.geometries, a.labels, a.failures, parse_settings(LabelStage, a.settings), a.store, a.threads
@@ -69,18 +69,18 @@ def label(a: Arguments) -> None:
 
 
 def gather(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
     from painn_spectra.dataset import gather_labels
-    from painn_spectra.plan import GatherStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import GatherStage
 
     settings = parse_settings(GatherStage, a.settings)
     gather_labels(a.labels, a.dataset, a.split, settings, a.previous, a.failures, settings.properties)
 
 
 def label_pretraining(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import PretrainLabelsStage
     from painn_spectra.sampling.pretraining import label_pretraining as run
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import PretrainLabelsStage
 
     s = parse_settings(PretrainLabelsStage, a.settings)
     run(a.dataset, a.split, a.output, s.pretrain, s.charge, s.multiplicity, a.threads)

@@ -6,8 +6,8 @@ from painn_spectra.commands.parsing import Add, Arguments
 
 
 def report(a: Arguments) -> None:
-    from painn_spectra.config import parse_object
     from painn_spectra.report.page import write_report
+    from painn_spectra.settings.base import parse_object
 
     write_report(a.results, a.report, parse_object(a.settings))
 

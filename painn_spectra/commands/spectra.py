@@ -15,7 +15,8 @@ SPECTRA_OPTIONS = {  # of `analyze`, as in SpectraSettings: name -> help
 
 
 def spectra(a: Arguments) -> None:
-    from painn_spectra.config import SpectraSettings, parse_settings
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.settings.dynamics import SpectraSettings
     from painn_spectra.spectra.spectrum import compute_spectra
 
     settings = parse_settings(SpectraSettings, a.settings)
@@ -24,7 +25,8 @@ def spectra(a: Arguments) -> None:
 
 def analyze(a: Arguments) -> None:
     from painn_spectra.analyze import analyze_files
-    from painn_spectra.config import SpectraSettings, validate
+    from painn_spectra.settings.base import validate
+    from painn_spectra.settings.dynamics import SpectraSettings
     from painn_spectra.spectra.series import Sampling
 
     given = {name: getattr(a, name) for name in SPECTRA_OPTIONS if getattr(a, name) is not None}
@@ -33,7 +35,8 @@ def analyze(a: Arguments) -> None:
 
 
 def compare(a: Arguments) -> None:
-    from painn_spectra.config import Experiment, parse_settings
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.settings.molecule import Experiment
     from painn_spectra.spectra.compare import compare_stage
 
     experiment = parse_settings(Experiment, a.settings)
@@ -41,7 +44,8 @@ def compare(a: Arguments) -> None:
 
 
 def ladder(a: Arguments) -> None:
-    from painn_spectra.config import Experiment, parse_settings
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.settings.molecule import Experiment
     from painn_spectra.spectra.ladder import ladder_stage
 
     experiment = parse_settings(Experiment, a.settings)

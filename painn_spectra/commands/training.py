@@ -7,15 +7,16 @@ from painn_spectra.commands.parsing import Add, Arguments
 
 
 def gather_published(a: Arguments) -> None:
-    from painn_spectra.config import Published, parse_settings
     from painn_spectra.published.md17 import gather_published as run
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.settings.molecule import Published
 
     run(a.dataset, a.split, parse_settings(Published, a.settings))
 
 
 def pretrain(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import TrainStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import TrainStage
     from painn_spectra.train import pretrain_model
 
     s = parse_settings(TrainStage, a.settings)
@@ -23,8 +24,8 @@ def pretrain(a: Arguments) -> None:
 
 
 def train(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import TrainStage
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import TrainStage
     from painn_spectra.train import take_over, train_model
 
     s = parse_settings(TrainStage, a.settings)
@@ -72,9 +73,9 @@ def export(a: Arguments) -> None:
 
 
 def qm9(a: Arguments) -> None:
-    from painn_spectra.config import parse_settings
-    from painn_spectra.plan import Qm9Stage
     from painn_spectra.published.qm9_training import train_qm9
+    from painn_spectra.settings.base import parse_settings
+    from painn_spectra.stages import Qm9Stage
 
     s = parse_settings(Qm9Stage, a.settings)
     train_qm9(a.target, a.model, a.metrics, a.errors, s.qm9, s.train, s.model)

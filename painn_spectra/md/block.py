@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.guards import astray, broken, keep_stopped, kept_rows, no_number, stopped_in, unsteady
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import Mechanics, mechanics
@@ -29,6 +28,7 @@ from painn_spectra.md.state import (
     half_step_velocities,
     kinetic_temperature,
 )
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.trained_range import Bounds
 
 SPARSE_INTERVAL_FS = 20.0  # positions without record_motion: enough for torsions, a small part of the file

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from painn_spectra.config import USABLE_NYQUIST_FRACTION, DynamicsSettings
 from painn_spectra.errors import InputError
 from painn_spectra.md.ring_polymer import RingPolymer
+from painn_spectra.settings.dynamics import USABLE_NYQUIST_FRACTION, DynamicsSettings
 from painn_spectra.units import LIGHT_CM_FS
 
 HEADROOM = 1.1  # rotation, temperature and velocity Verlet take bands above their harmonic wavenumber

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
+from painn_spectra.kinds import beads_of
 from painn_spectra.md.integrators import ENERGY_AND_FORCES, baoab_step, verlet_step
 from painn_spectra.md.ring_polymer import PILE_LAMBDA, RingPolymer, RingState
 from painn_spectra.md.state import (
@@ -16,7 +16,7 @@ from painn_spectra.md.state import (
     thermal_velocities,
     without_rotation,
 )
-from painn_spectra.plan import beads_of
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 
 class Mechanics(Protocol):

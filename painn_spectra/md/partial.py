@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.block import lengths
 from painn_spectra.md.guards import kept_rows, stopped_in
 from painn_spectra.md.segments import join, production_segments, read_samples
+from painn_spectra.settings.dynamics import DynamicsSettings
 
 NOT_SPARSE = 0  # band origins and assignments wait for the whole run
 

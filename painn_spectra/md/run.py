@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import DYNAMICS, DynamicsSettings, Isotopes
 from painn_spectra.dataset import labelled_geometries, read_split
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.kinds import beads_of, block_replicas, dynamics_settings
 from painn_spectra.md.block import Block, Lengths, lengths
 from painn_spectra.md.excursions import excursions
 from painn_spectra.md.guards import stopped_in
@@ -37,8 +37,11 @@ from painn_spectra.model.checkpoint import check_learnt, load_model
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.total import load_total
 from painn_spectra.normal_modes import is_linear
-from painn_spectra.plan import STAGE_VERSION, beads_of, block_replicas, dynamics_settings
+from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.progress import Progress
+from painn_spectra.settings.base import DYNAMICS
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.molecule import Isotopes
 from painn_spectra.trained_range import Bounds, bounds_of
 
 Array = NDArray[np.float64]

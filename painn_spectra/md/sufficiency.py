@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, window_length_fs
-from painn_spectra.plan import BLOCK_REPLICAS
+from painn_spectra.kinds import BLOCK_REPLICAS
+from painn_spectra.settings.dynamics import USABLE_NYQUIST_FRACTION, SpectraSettings, window_length_fs
 from painn_spectra.spectra.analysis import estimator_for
 from painn_spectra.spectra.bands import find_bands
 from painn_spectra.spectra.control_variates import adjusted

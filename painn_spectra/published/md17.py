@@ -12,12 +12,12 @@ from ase.io import write
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.config import Published
 from painn_spectra.dataset import LEVEL_KEY, SPLIT_VERSION, Frames, labelled_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, write_json
 from painn_spectra.label_checks import check_units
+from painn_spectra.settings.molecule import Published
 from painn_spectra.units import KCAL_MOL_EV
 
 Array = NDArray[Any]

@@ -8,10 +8,10 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from painn_spectra.config import ModelSettings
 from painn_spectra.model.heads import DipoleHead, PolarizabilityHead
 from painn_spectra.model.normalise import composition
 from painn_spectra.model.painn import N_ELEMENTS, PaiNN, dense_pair
+from painn_spectra.settings.training import ModelSettings
 
 
 class ScalarModel(nn.Module):

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from painn_spectra.config import ModelSettings, Qm9Settings, TrainSettings
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, output_lock, write_json, write_text
 from painn_spectra.fitting import Trainer, learning_rate
@@ -21,6 +20,7 @@ from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.progress import Progress
 from painn_spectra.published.qm9 import TARGETS, Molecules, read_atomref, read_qm9, split_molecules
 from painn_spectra.published.qm9_model import ScalarModel
+from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSettings
 
 FORMAT_VERSION = 1
 EVALUATION_BATCH = 256

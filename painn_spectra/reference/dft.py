@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import Method
 from painn_spectra.errors import InputError
+from painn_spectra.settings.molecule import Method
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
 COARSE_GRID_LEVEL = 1  # first cycles of the self-consistent field; the last ones see the full grid

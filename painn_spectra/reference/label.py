@@ -5,9 +5,9 @@ from importlib.metadata import version
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import Method
 from painn_spectra.errors import InputError
 from painn_spectra.reference import dft, xtb
+from painn_spectra.settings.molecule import Method
 
 
 def compute_label(

@@ -12,7 +12,6 @@ from ase.io import write
 from numpy.typing import NDArray
 from rdkit.Chem import rdDistGeom
 
-from painn_spectra.config import SamplingSettings
 from painn_spectra.conformers import weighted_conformers
 from painn_spectra.dataset import read_atoms
 from painn_spectra.errors import InputError
@@ -23,6 +22,7 @@ from painn_spectra.reference import xtb
 from painn_spectra.relaxation import relax
 from painn_spectra.sampling.screening import SAME_MINIMUM_A, distinct, fingerprints
 from painn_spectra.sampling.surfaces import mmff_surface, xtb_surface
+from painn_spectra.settings.training import SamplingSettings
 
 Array = NDArray[np.float64]
 

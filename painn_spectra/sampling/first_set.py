@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from ase.data import atomic_masses
 
-from painn_spectra.config import SamplingSettings
 from painn_spectra.derivatives import displaced, hessian_of
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock
@@ -19,6 +18,7 @@ from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.surfaces import xtb_surface
 from painn_spectra.sampling.trajectories import xtb_trajectory
+from painn_spectra.settings.training import SamplingSettings
 
 CURE = "check structure, charge and multiplicity"
 SPARE = 1.1  # frames made for each one wanted: some are dropped

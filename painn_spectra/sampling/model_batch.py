@@ -11,11 +11,11 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra.ase import check_elements
-from painn_spectra.config import DynamicsSettings, SamplingSettings
 from painn_spectra.dataset import labelled_geometries, read_frames, read_split
 from painn_spectra.evaluate import error_rows, mean_over
 from painn_spectra.evaluate import predict as evaluate_frames
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json, write_text
+from painn_spectra.kinds import BLOCK_REPLICAS
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import mechanics
 from painn_spectra.md.minima import predict
@@ -23,12 +23,14 @@ from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import centred
 from painn_spectra.md.workers import Load, single_thread
 from painn_spectra.model.checkpoint import learnt, load_model
-from painn_spectra.plan import BLOCK_REPLICAS, STAGE_VERSION
+from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
 from painn_spectra.sampling.picking import disagreements, pick
 from painn_spectra.sampling.rounds import reason_to_stop, spectrum_changes
 from painn_spectra.sampling.screening import fingerprints
+from painn_spectra.settings.dynamics import DynamicsSettings
+from painn_spectra.settings.training import SamplingSettings
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 
 from painn_spectra import __version__, keys
-from painn_spectra.config import USABLE_NYQUIST_FRACTION, SpectraSettings, check_range, window_length_fs
 from painn_spectra.errors import InputError
 from painn_spectra.formula import hill_formula
 from painn_spectra.progress import Progress
+from painn_spectra.settings.dynamics import (
+    USABLE_NYQUIST_FRACTION,
+    SpectraSettings,
+    check_range,
+    window_length_fs,
+)
 from painn_spectra.spectra.assignment import can_assign
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, adjusted
 from painn_spectra.spectra.correlation import Estimator

@@ -7,10 +7,10 @@ from types import MappingProxyType
 import numpy as np
 from scipy.signal import find_peaks
 
-from painn_spectra.config import Experiment
 from painn_spectra.download import CACHE, local_copy
 from painn_spectra.errors import InputError
 from painn_spectra.plotting import versions
+from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.bands import band_centroid, band_integral, bin_overlap
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table

@@ -208,14 +208,19 @@ def _published(axis: Axes, rows: Sequence[Row], nu: Array) -> None:
 def _measured(axis: Axes, curve: MeasuredCurve, beside: Beside) -> None:
     """The curve as it is in the file, and over it both at the resolution that they share."""
     axis.plot(curve.wavenumber_cm, curve.intensity - beside.offset, color=PURPLE, alpha=0.35, linewidth=0.7)
-    axis.plot(beside.grid_cm, beside.measured, color=PURPLE, label=f"measured: {curve.caption}")
+    axis.plot(beside.grid_cm, beside.measured, color=PURPLE, label=f"measured: {_typeset(curve.caption)}")
     scaled = "" if beside.is_absolute else ", same area"
     label = f"computed{scaled}; both at {beside.fwhm_cm:.3g} cm⁻¹"
     axis.plot(beside.grid_cm, beside.computed, color=BLUE, linewidth=0.9, label=label)
     if curve.n_saturated:
         axis.plot([], [], " ", label=f"saturated points left out: {curve.n_saturated}")
-    axis.set_ylabel(f"measured,\n{curve.unit}")
+    axis.set_ylabel(f"measured,\n{_typeset(curve.unit)}")
     _legend(axis)
+
+
+def _typeset(text: str) -> str:
+    """Units of plain files as the other labels write them."""
+    return text.replace("km/mol", "km mol⁻¹").replace("cm-1", "cm⁻¹")
 
 
 def _finish(figure: Figure, axes: Sequence[Axes], nu: Array, title: str) -> None:

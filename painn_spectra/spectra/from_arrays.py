@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings, validate
+from painn_spectra.settings.base import validate
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import Spectra, analyse
 from painn_spectra.spectra.series import Array, Sampling, series_of_arrays
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from painn_spectra.config import Experiment
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
+from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.bands import band_centroid, band_integral, find_bands
 from painn_spectra.spectra.compare import read_bands, read_replicas
 from painn_spectra.spectra.correlation import Array

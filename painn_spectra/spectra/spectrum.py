@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from painn_spectra.config import SpectraSettings
 from painn_spectra.files import atomic_path, write_json, write_text
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import Spectra, analyse
 from painn_spectra.spectra.band_table import HEADING, MODEL_HEADING, effort_note, table_rows
 from painn_spectra.spectra.bands import standard_error

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.config import DatasetSettings, DynamicsSettings, Isotopes, TePigsSettings
 from painn_spectra.dataset import SPLIT_VERSION, labelled_atoms, labelled_geometries, split_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
+from painn_spectra.kinds import BLOCK_REPLICAS
 from painn_spectra.md.block import outermost
 from painn_spectra.md.guards import FAR, MOST_STOPPED
 from painn_spectra.md.integrators import evaluate
@@ -30,8 +30,11 @@ from painn_spectra.md.starts import find_starts
 from painn_spectra.md.workers import Load, single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
-from painn_spectra.plan import BLOCK_REPLICAS, CORRECTION, STAGE_VERSION
+from painn_spectra.plan import CORRECTION, STAGE_VERSION
 from painn_spectra.sampling.parts import scatter
+from painn_spectra.settings.dynamics import DynamicsSettings, TePigsSettings
+from painn_spectra.settings.molecule import Isotopes
+from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.trained_range import bounds_of
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ import pytest
 from toy_trajectory import LINE_CM, OUTPUTS, write_trajectory
 
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.bands import band_areas
 from painn_spectra.spectra.control_variates import FEWEST_REPLICAS, REACH_CM, RIDGE, adjusted
 from painn_spectra.spectra.csv_files import read_table

@@ -17,9 +17,9 @@ import torch
 from toy_potentials import GEOMETRIES, Toy, load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings, SpectraSettings
 from painn_spectra.md import run
 from painn_spectra.md.alignment import kabsch
+from painn_spectra.settings.dynamics import DynamicsSettings, SpectraSettings
 from painn_spectra.spectra.bands import band_centroid, band_integral
 from painn_spectra.spectra.csv_files import read_spectrum
 from painn_spectra.spectra.spectrum import compute_spectra

@@ -8,9 +8,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from painn_spectra import keys
-from painn_spectra.config import SpectraSettings
 from painn_spectra.errors import InputError
 from painn_spectra.normal_modes import normal_modes
+from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import analyse
 from painn_spectra.spectra.bands import band_centroid, band_integral
 from painn_spectra.spectra.correlation import Estimator, true_wavenumber

@@ -8,10 +8,10 @@ import pytest
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.config import Method
 from painn_spectra.errors import InputError
 from painn_spectra.reference import dft
 from painn_spectra.reference.label import check_method, compute_label, describe
+from painn_spectra.settings.molecule import Method
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
 pyscf = pytest.importorskip("pyscf")

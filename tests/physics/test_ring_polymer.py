@@ -9,10 +9,10 @@ import torch
 from scipy.linalg import expm, solve_discrete_lyapunov
 from toy_potentials import GEOMETRIES, Toy, Well
 
-from painn_spectra.config import DynamicsSettings
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import mechanics
 from painn_spectra.md.ring_polymer import PILE_LAMBDA, RingPolymer, RingState
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.units import ACCELERATION_A_FS2, BOLTZMANN_EV_K, EV_CM, HBAR_EV_FS
 
 TEMPERATURE_K = 300.0

@@ -15,12 +15,13 @@ from ase.io import write
 from toy_potentials import Hydroxyl, load_hydroxyl
 
 from painn_spectra import keys
-from painn_spectra.config import DynamicsSettings, ModelSettings, TePigsSettings, TrainSettings
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import mechanics
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.total import load_total
+from painn_spectra.settings.dynamics import DynamicsSettings, TePigsSettings
+from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.spectra.correlation import Estimator
 from painn_spectra.tepigs.centroids import sample_centroids
 from painn_spectra.train import train_model

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from painn_spectra.config import window_length_fs
+from painn_spectra.settings.dynamics import window_length_fs
 from painn_spectra.spectra import autocorrelation as autocorrelation_module
 from painn_spectra.spectra.autocorrelation import autocorrelation
 from painn_spectra.spectra.bands import (

@@ -12,10 +12,10 @@ from painn_spectra.config import load_config
 from painn_spectra.download import is_address
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
-from painn_spectra.plan import (
-    STAGE_VERSION,
-    block_replicas,
-    check_plan,
+from painn_spectra.kinds import block_replicas
+from painn_spectra.plan import STAGE_VERSION, stage_settings
+from painn_spectra.plan_checks import check_plan
+from painn_spectra.sources import (
     chunks,
     computes_labels,
     data_source,
@@ -27,7 +27,6 @@ from painn_spectra.plan import (
     rounds,
     shipped_harmonic,
     start_from,
-    stage_settings,
 )
 
 # an environment that is not activated still finds its own painn-spectra

@@ -12,7 +12,7 @@ rule pretrain_member:
     params:
         settings=settings("pretrain"),
         version=STAGE_VERSION["pretrain"],
-    threads: 2
+    threads: 1 # a second gains a tenth, and waits for ever on a core that something else holds
     resources:
         mem_mb=more(4000),
         runtime=more(240),
@@ -45,7 +45,7 @@ rule train_member:
         start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
         content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
         same="",
-    threads: 2
+    threads: 1 # a second gains a tenth, and waits for ever on a core that something else holds
     resources:
         mem_mb=more(4000),
         runtime=more(1440),

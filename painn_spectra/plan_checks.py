@@ -1,0 +1,109 @@
+"""Checks of a whole config before any job starts: sources, files, charges, isotopes, cutoff."""
+
+from pathlib import Path
+
+from painn_spectra.config import Config
+from painn_spectra.download import check_address, is_address
+from painn_spectra.errors import InputError
+from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
+from painn_spectra.settings.molecule import Molecule
+from painn_spectra.sources import computes_labels, data_source, entry, labels_file, model_source
+
+
+def check_plan(config: Config) -> list[str]:
+    """Raise InputError for sources, files, charges, isotopes or a cutoff that cannot be; return warnings."""
+    warnings = []
+    for key in ("data", "excluded", "atomref") if config.qm9 else ():
+        path = getattr(config.qm9, key)
+        if path and not Path(path).exists():
+            raise InputError(f"qm9.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
+    for molecule in config.molecules:
+        source = model_source(config, molecule.name)
+        _check_start(config, molecule.name)
+        if molecule.published:
+            _check_published(config, molecule)
+            continue
+        data = entry(config, data_source(config, molecule.name))
+        labels = labels_file(data)
+        if not Path(labels).is_file() and (data.labels or not data.structure):
+            raise InputError(
+                f"molecules.{molecule.name}: no labels at {labels}; put an extxyz file with REF_ keys there, "
+                "name a file with labels: or an entry with labels_from:, or give a structure: to compute them"
+            )
+        if data.method.program == "other" and (data.grow or computes_labels(data)):
+            raise InputError(
+                f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
+                f"put them at {labels}, or use pyscf or gfn2-xtb"
+            )
+        paths = {"labels": molecule.labels, **molecule.experiment.sources}
+        for key, path in paths.items():
+            if path and (path.startswith("-") or not path.isprintable()):
+                raise InputError(
+                    f"molecules.{molecule.name}: {key} = {path!r} would be taken for an option, or holds "
+                    "characters that do not print; rename the file, or write ./ before its name"
+                )
+        for key, path in molecule.experiment.sources.items():
+            if key != "bands" and is_address(path):
+                check_address(path)
+            elif not Path(path).is_file():
+                raise InputError(
+                    f"molecules.{molecule.name}.experiment.{key} = {path}: no such file; "
+                    f"give a path from the folder that snakemake runs in, or remove the line"
+                )
+        _check_inherited_state(config, molecule)
+        frame = first_frame(labels)
+        if frame is not None:
+            check_atoms(frame, labels, molecule)
+            if source == molecule.name:  # the others train no model
+                warnings += check_cutoff(frame, labels, config.model.cutoff_A)
+    return list(dict.fromkeys(warnings))
+
+
+def _check_start(config: Config, name: str) -> None:
+    """The model to go on from is there, and its name has no other placeholders."""
+    given = config.train.start_from
+    if given is None or model_source(config, name) != name:
+        return
+    for member in range(config.train.members):
+        try:
+            path = given.format(molecule=name, member=member)
+        except (KeyError, IndexError, ValueError):
+            raise InputError(
+                f"train.start_from = {given}: only {{molecule}} and {{member}} are filled in; use no others"
+            ) from None
+        if not Path(path).is_file():
+            raise InputError(
+                f"train.start_from = {given}: no such file {path}; give a model.pt, or remove the line to "
+                "train from random or pre-trained weights"
+            )
+
+
+def _check_published(config: Config, molecule: Molecule) -> None:
+    """A published set has energies and forces only, and its files are where they should be."""
+    given = molecule.published
+    assert given
+    where = f"molecules.{molecule.name}.published"
+    for key, path in given.sources.items():
+        if is_address(path):
+            check_address(path)
+        elif not Path(path).is_file():
+            raise InputError(f"{where}.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
+    for name in ("dipole", "polarizability"):
+        if getattr(config.train.loss, name):
+            raise InputError(
+                f"train.loss.{name} = {getattr(config.train.loss, name):g}: {where} has energies and forces "
+                f"only; set train.loss.{name}: 0"
+            )
+
+
+def _check_inherited_state(config: Config, molecule: Molecule) -> None:
+    """Labels and model of one charge and multiplicity say nothing about another."""
+    for key in ("labels_from", "model_from"):
+        source = getattr(molecule, key)
+        for state in ("charge", "multiplicity") if source else ():
+            own, inherited = getattr(molecule, state), getattr(entry(config, source), state)
+            if own != inherited:
+                raise InputError(
+                    f"molecules.{molecule.name}.{state} = {own}, but {source}, named by {key}, has "
+                    f"{inherited}; set {state}: {inherited} in both, or give {molecule.name} its own labels"
+                )
