@@ -221,11 +221,15 @@ def main() -> int:
             os._exit(0)
         os.waitpid(child, 0)
         fastest(load_model(Path(scratch) / "first/model.pt").double().eval())  # compiles once, for all
-        for command in commands(Path(scratch) / "short"):
-            assert attempt(command, 1e9)
-        print("| stage | kill -9 | runs | seconds left alone | losses |\n|---|---|---|---|---|")
         wanted = [s for s in stages(Path(scratch)) if s.name in arguments.stages or not arguments.stages]
+        inputs = iter(commands(Path(scratch) / "short"))
+        print("| stage | kill -9 | runs | seconds left alone | losses |\n|---|---|---|---|---|")
         for stage in wanted:
+            if stage.contents is files_of:  # inputs: what comes before it in the workflow, and itself
+                for command in inputs:
+                    assert attempt(command, 1e9)
+                    if command[0] == stage.name:
+                        break
             losses += series(stage, Path(scratch) / stage.name, arguments.kills, rng)[2]
     return int(losses > 0)
 
