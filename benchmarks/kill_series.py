@@ -1,10 +1,11 @@
 """kill -9 at random moments, the same command again: are the results those of a run left alone, bit for bit?
 
-`python -m benchmarks.kill_series --kills 20`, minutes. Labelling, training and dynamics of water, tiny.
+`python -m benchmarks.kill_series --kills 20 [STAGE ...]`: labelling, training and dynamics of water, tiny,
+which go on where they were; and the stages of short_stages.py, which begin anew, or with what was finished.
 Every attempt is a process of its own, forked from this one so that it does not spend its life importing; it
 is killed after a random part of the time that a run left alone takes. After each kill all files without a
-leading dot must be whole: stored labels, closed segments, outputs. Prints a table; exits with 1 for a
-difference or a half-written file.
+leading dot must be whole: stored labels, closed segments, outputs; those of a short stage must be equal, byte
+for byte, to those of a run left alone. Prints a table; exits with 1 for a difference or a half-written file.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import h5py
 import numpy as np
 import torch
 
+from benchmarks.short_stages import Contents, commands, files_of, short_stages
 from benchmarks.soak import MODEL, N_FRAMES, TEMPERATURE_K, TRAINING, geometries, label, train
 from painn_spectra.cli import main as painn_spectra
 from painn_spectra.dataset import read_frames
@@ -30,7 +32,7 @@ from painn_spectra.md.segments import production_segments, read_samples
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
 
-Contents = dict[str, np.ndarray]
+LATEST = 1.25  # kills are drawn from this many times a run's length: a stage that begins anew must end, too
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ def broken_segments(folder: Path) -> list[str]:
     )
 
 
+def unequal_files(folder: Path) -> list[str]:
+    """Outputs of a short stage that differ from those of the run left alone beside the folder."""
+    whole, found = files_of(folder.with_name("alone")), files_of(folder)
+    return [name for name, content in found.items() if not np.array_equal(content, whole.get(name))]
+
+
 def prepare(folder: Path) -> None:
     """Geometries to label, a data set and a model, which `stages` expects in `folder`."""
     geometries(folder / "geometries.extxyz", 1, 4 * N_FRAMES)
@@ -102,7 +110,7 @@ def prepare(folder: Path) -> None:
 
 
 def stages(folder: Path) -> list[Stage]:
-    """The three long stages on water."""
+    """The three long stages on water, and the short ones, whose inputs lie in `folder`/short."""
     many, model, dataset = (
         folder / name for name in ("geometries.extxyz", "first/model.pt", "first/dataset.extxyz")
     )
@@ -134,6 +142,10 @@ def stages(folder: Path) -> list[Stage]:
             lambda f: ["md", "--settings", settings(dynamics), str(model), str(dataset),
                        *paths(f, "trajectory.h5", "dynamics.json")],
             samples_of, broken_segments,
+        ),
+        *(
+            Stage(name, command, files_of, unequal_files)
+            for name, command in short_stages(folder / "short").items()
         ),
     ]  # fmt: skip
 
@@ -177,7 +189,7 @@ def series(stage: Stage, scratch: Path, n_kills: int, rng: np.random.Generator) 
         folder = scratch / f"{runs:03d}"
         folder.mkdir()
         n_before, began = kills, time.monotonic()
-        while not attempt(stage.command(folder), rng.uniform(0, duration)):
+        while not attempt(stage.command(folder), rng.uniform(0, LATEST * duration)):
             kills += 1
             found = stage.half_written(folder)
             losses += len(found)
@@ -197,6 +209,7 @@ def series(stage: Stage, scratch: Path, n_kills: int, rng: np.random.Generator) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="default: all")
     parser.add_argument("--kills", type=int, default=20, help="per stage, at least")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -208,8 +221,15 @@ def main() -> int:
             os._exit(0)
         os.waitpid(child, 0)
         fastest(load_model(Path(scratch) / "first/model.pt").double().eval())  # compiles once, for all
+        wanted = [s for s in stages(Path(scratch)) if s.name in arguments.stages or not arguments.stages]
+        inputs = iter(commands(Path(scratch) / "short"))
         print("| stage | kill -9 | runs | seconds left alone | losses |\n|---|---|---|---|---|")
-        for stage in stages(Path(scratch)):
+        for stage in wanted:
+            if stage.contents is files_of:  # inputs: what comes before it in the workflow, and itself
+                for command in inputs:
+                    assert attempt(command, 1e9)
+                    if command[0] == stage.name:
+                        break
             losses += series(stage, Path(scratch) / stage.name, arguments.kills, rng)[2]
     return int(losses > 0)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -20,11 +21,13 @@ listeners: list[list[Path]] = []  # each is told what this process writes (prove
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling with the same ending; rename it to `path`, or remove it on failure.
 
-    An OSError that names no file, as of a full disk, gets the name of `path`.
+    Those that writers of this machine left when they were killed are removed. An OSError that names no file,
+    as of a full disk, gets the name of `path`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    _remove_abandoned(target)
+    temporary = target.with_name(f".{os.getpid()}.{socket.gethostname()}.{target.name}")
     try:
         yield temporary
         temporary.replace(target)
@@ -35,6 +38,18 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(target: Path) -> None:
+    ending = f".{socket.gethostname()}.{target.name}"
+    for leftover in target.parent.glob(f".[0-9]*{glob.escape(ending)}"):
+        number = leftover.name.removesuffix(ending).removeprefix(".")
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            leftover.unlink(missing_ok=True)
+        except (ValueError, PermissionError):  # of another file; a living process of somebody else's
+            pass
 
 
 def write_bytes(path: Path | str, content: bytes | memoryview) -> None:

@@ -125,20 +125,6 @@ def replaced(name: str, *arguments: Any, **options: Any) -> Callable[[h5py.File]
     return change
 
 
-def endless() -> object:
-    """The free space behind the texts says that it is empty: HDF5 itself would look at it for ever."""
-    path = write_trajectory(Path("trajectory.h5"))
-    content = bytearray(path.read_bytes())
-    heap = content.index(b"GCOL")
-    place = heap + 16
-    while (index := int.from_bytes(content[place : place + 2], "little")) != 0:
-        assert index < 100
-        place += 16 + -(-int.from_bytes(content[place + 8 : place + 16], "little") // 8) * 8
-    content[place + 8 : place + 16] = bytes(8)
-    path.write_bytes(content)
-    return read_trajectory(path)
-
-
 def odd_floats(file: h5py.File) -> None:
     kind = h5py.h5t.IEEE_F32LE.copy()
     kind.set_ebias(40_000)
@@ -340,7 +326,6 @@ CASES = [
     trajectory("fewer dipoles than polarizabilities", replaced("dipole", data=np.ones((3, 9, 3)))),
     trajectory("a size that the file does not hold",
                replaced("dipole", (10**6, 10**6, 3), "f4", chunks=True)),
-    Case("Trajectories (HDF5, npz, text)", "texts without an end", endless),
     trajectory("floats with an exponent like no other's", odd_floats),
     trajectory("a temperature like that", odd_attribute),
     trajectory("a link to another file", linked),

@@ -11,7 +11,7 @@ from pathlib import Path
 import atheris
 
 SPECTRA = ("compare", "csv_files", "harmonic", "jcamp_blocks", "measured", "npz_file", "ordinates", "series",
-           "text_file", "trajectory_file")  # fmt: skip
+           "text_file", "trajectory_file", "hdf5_apart")  # fmt: skip
 OTHERS = ("config", "dataset", "label_checks", "model.checkpoint")
 GUIDING = [
     *(f"painn_spectra.spectra.{name}" for name in SPECTRA),

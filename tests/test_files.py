@@ -47,3 +47,18 @@ def test_leftovers_of_a_killed_writer_go(tmp_path):
     (tmp_path / ".gitkeep.out.h5").touch()
     with output_lock(tmp_path / "out.h5"):
         assert not (tmp_path / ".123.out.h5").exists() and (tmp_path / ".gitkeep.out.h5").exists()
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
+    """Without a lock as well; a living writer's file, another machine's and another output's stay."""
+    ended = multiprocessing.get_context("spawn").Process()
+    ended.start()
+    ended.join()
+    name, host = "out[1].csv", socket.gethostname()
+    abandoned = tmp_path / f".{ended.pid}.{host}.{name}"
+    others = [f".{os.getppid()}.{host}.{name}", f".{ended.pid}.other.{name}", f".{ended.pid}.{host}.a.csv"]
+    for path in (abandoned, *(tmp_path / other for other in others)):
+        path.touch()
+    with atomic_path(tmp_path / name) as temporary:
+        temporary.touch()
+    assert {path.name for path in tmp_path.iterdir()} == {name, *others}

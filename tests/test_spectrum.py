@@ -265,7 +265,7 @@ def test_silent_molecule_has_a_spectrum_without_bands(trajectory):
 
 def test_damaged_and_missing_files(trajectory):
     trajectory.write_bytes(trajectory.read_bytes()[:5000])
-    with pytest.raises(InputError, match="damaged or not HDF5"):
+    with pytest.raises(InputError, match="damaged, or not HDF5"):
         run(trajectory)
     trajectory.unlink()
     with pytest.raises(InputError, match="no such file"):
