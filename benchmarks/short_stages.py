@@ -21,7 +21,7 @@ Command = Callable[[Path], list[str]]
 CONFIG = load_config(
     {
         "molecules": [
-            {"name": "water", "structure": "O", "method": {"program": "gfn2-xtb"}, "temperature_K": 100.0}
+            {"name": "water", "structure": "O", "method": {"program": "gfn2-xtb"}, "temperature_K": 20.0}
         ],
         "sampling": {
             "n_embeddings": 5, "n_frames": 30, "n_trajectories": 2, "interval_fs": 10.0,
@@ -29,7 +29,7 @@ CONFIG = load_config(
         },
         "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
         "train": {
-            "epochs": 120, "batch_size": 6, "learning_rate": 5e-3, "ema_decay": 0.9,
+            "epochs": 200, "batch_size": 6, "learning_rate": 5e-3, "ema_decay": 0.9,
             "pretrain": {"n_frames": 20, "epochs": 10},
         },
         "md": {"n_replicas": 8, "equilibration_ps": 0.1, "production_ps": 1.0, "friction_per_ps": 20.0},
