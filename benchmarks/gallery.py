@@ -39,6 +39,12 @@ BANDS = {
 }  # fmt: skip
 
 
+REMARKS = {
+    "benzene": "The file's zero line lies at 0.06 km/mol per cm⁻¹, 211 of the 433 km/mol that it holds; the "
+    "scores take it as it is. Without it the ratio of areas is 0.99. Two points of the 673 cm⁻¹ band are saturated."
+}
+
+
 def section(folder: Path) -> str:
     """One molecule: errors of its model, scores, bands, figures."""
     name = folder.name
@@ -58,6 +64,7 @@ def section(folder: Path) -> str:
             for kind, words in (("ir", "Infrared"), ("raman", "Raman"))
         ),
         markdown(("", "computed", *SCORE_NAMES, "area, computed/measured"), score_lines(folder)),
+        REMARKS.get(name, ""),
         markdown((*BANDS.values(), "computed area"), band_lines(folder)),
         f"![Rounds of {name}](figures/gallery/{name}_rounds.png)"
         if (folder / "figures/rounds.png").is_file()
