@@ -41,7 +41,7 @@ BANDS = {
 
 REMARKS = {
     "benzene": "The file's zero line lies at 0.06 km/mol per cm⁻¹, 211 of the 433 km/mol that it holds; the "
-    "scores take it as it is. Without it the ratio of areas is 0.99. Two points of the 673 cm⁻¹ band are saturated."
+    "scores take it as it is. Without it the ratio of areas is 0.99. Two points at 673 cm⁻¹ are saturated."
 }
 
 
