@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from painn_spectra.config import load_config
 from painn_spectra.plan import stage_settings
@@ -94,13 +95,18 @@ def commands(inputs: Path) -> list[list[str]]:
 
 def files_of(folder: Path) -> Contents:
     """The bytes of every output, tables, archives, pages and figures alike, without the folder's own name and
-    the seconds that a training took; not locks, records of the run or what a stage goes on from."""
+    the seconds that a training took, and a model's weights (seconds change checksums inside of its file); not
+    locks, records of the run or what a stage goes on from."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         hidden = any(part.startswith(".") or part.endswith(".parts") for part in name.parts)
         if path.is_file() and not hidden and path.suffix != ".lock":
-            content = path.read_bytes().replace(str(folder).encode(), b"")
+            if path.suffix == ".pt":
+                state = torch.load(path, weights_only=True)["state"]
+                content = b"".join(value.numpy().tobytes() for value in state.values())
+            else:
+                content = path.read_bytes().replace(str(folder).encode(), b"")
             content = re.sub(rb'"seconds": ?[0-9.e+-]+', b"", content)
             found[str(name)] = np.frombuffer(content, np.uint8)
     return found
