@@ -49,6 +49,19 @@ def texts_without_end(path):
     return path
 
 
+def test_numbers_that_lie_in_another_file_are_refused(tmp_path):
+    """External storage would read any file of the user as numbers."""
+    (tmp_path / "secret").write_bytes(bytes(80))
+    path = write_trajectory(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        shape, dtype = file[keys.DIPOLE].shape, file[keys.DIPOLE].dtype
+        del file[keys.DIPOLE]
+        outside = [(str(tmp_path / "secret"), 0, h5py.h5f.UNLIMITED)]
+        file.create_dataset(keys.DIPOLE, shape, dtype, external=outside)
+    with pytest.raises(InputError, match="points to other data"), open_trajectory(path):
+        pass
+
+
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2"])
 @pytest.mark.parametrize("options", [{}, {"chunks": (1, 7, 3), "compression": "gzip", "fletcher32": True}])
 def test_numbers_are_those_of_h5py(tmp_path, dtype, options):
