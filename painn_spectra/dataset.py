@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 LEVEL_KEY = "REF_method"
 SPLIT_VERSION = 1
 FAILED_FRACTION = 0.05  # of the frames: more failures mean that the method does not suit the molecule
+MOST_COLUMNS = 1000  # of an array in an extxyz file
 ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
 
 
@@ -53,7 +55,11 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     """All structures of an extxyz file. Raises InputError when missing, empty, truncated or not extxyz."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
-    if _cut_in_a_number(Path(path).read_bytes()):
+    content = Path(path).read_bytes()
+    claimed = max((int(n[:9]) for n in re.findall(rb":[SRIL]:(\d+)", content)), default=0)
+    if claimed > MOST_COLUMNS:  # ASE would make room for them first
+        raise InputError(f"{path}: Properties names {claimed} columns; the file is damaged, restore it")
+    if _cut_in_a_number(content):
         raise InputError(f"{path}: the last line is cut short; the file is truncated, restore it")
     try:
         frames = read(path, index=":", format="extxyz")

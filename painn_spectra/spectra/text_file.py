@@ -67,6 +67,8 @@ def _names(path: Path, header: str) -> tuple[list[str], str | None]:
         raise InputError(f"{path}: the file is empty; give columns of numbers, {FORMAT}")
     delimiter = "," if "," in header else None
     names = [name for name in re.split(r"[\s,]+", header.strip().lstrip("#").strip().lower()) if name]
+    if not names:
+        raise InputError(f"{path}: its first line names no columns; {FORMAT}")
     if _is_number(names[0]):
         raise InputError(f"{path}: its first line holds numbers, no names; {FORMAT}")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
