@@ -59,6 +59,12 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     claimed = max((int(n[:9]) for n in re.findall(rb":[SRIL]:(\d+)", content)), default=0)
     if claimed > MOST_COLUMNS:  # ASE would make room for them first
         raise InputError(f"{path}: Properties names {claimed} columns; the file is damaged, restore it")
+    n_atoms = max((int(n[:12]) for n in re.findall(rb"^[ \t]*(\d+)\s*$", content, re.MULTILINE)), default=0)
+    if n_atoms > (n_lines := content.count(b"\n") + 1):  # ASE would look for every one
+        raise InputError(
+            f"{path}: cannot be read as extxyz, perhaps truncated ({n_atoms} atoms in a file of {n_lines} "
+            "lines); restore the file"
+        )
     if _cut_in_a_number(content):
         raise InputError(f"{path}: the last line is cut short; the file is truncated, restore it")
     try:
