@@ -59,12 +59,7 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     claimed = max((int(n[:9]) for n in re.findall(rb":[SRIL]:(\d+)", content)), default=0)
     if claimed > MOST_COLUMNS:  # ASE would make room for them first
         raise InputError(f"{path}: Properties names {claimed} columns; the file is damaged, restore it")
-    n_atoms = max((int(n[:12]) for n in re.findall(rb"^[ \t]*(\d+)\s*$", content, re.MULTILINE)), default=0)
-    if n_atoms > (n_lines := content.count(b"\n") + 1):  # ASE would look for every one
-        raise InputError(
-            f"{path}: cannot be read as extxyz, perhaps truncated ({n_atoms} atoms in a file of {n_lines} "
-            "lines); restore the file"
-        )
+    _check_counts(path, content.splitlines())
     if _cut_in_a_number(content):
         raise InputError(f"{path}: the last line is cut short; the file is truncated, restore it")
     try:
@@ -96,6 +91,19 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     if len(numbers) < 2:
         raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
     return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
+
+
+def _check_counts(path: Path | str, lines: list[bytes]) -> None:
+    """Every frame's count of atoms fits into the file: ASE would look for each of them."""
+    place = 0
+    while place < len(lines) and (count := lines[place].strip()).isdigit():
+        n_atoms = int(count[:12])
+        if place + 2 + n_atoms > len(lines):
+            raise InputError(
+                f"{path}: cannot be read as extxyz, perhaps truncated ({n_atoms} atoms from line {place + 3} "
+                f"of {len(lines)} on); restore the file"
+            )
+        place += 2 + n_atoms
 
 
 def _cut_in_a_number(content: bytes) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels, read_frames, read_split, split_frames
+from painn_spectra.dataset import gather_labels, read_atoms, read_frames, read_split, split_frames
 from painn_spectra.errors import InputError
 from painn_spectra.settings.training import DatasetSettings
 
@@ -117,3 +117,10 @@ def test_split_belongs_to_its_dataset(water_labels, tmp_path):
     dataset.write_text(dataset.read_text() + "\n")
     with pytest.raises(InputError, match="another"):
         read_split(split, dataset)
+
+
+def test_a_comment_may_be_a_number(tmp_path):
+    """Programs write the step there; it is no count of atoms."""
+    path = tmp_path / "steps.xyz"
+    path.write_text("1\n500000\nH 0 0 0\n1\n500001\nH 0 0 1\n", encoding="utf-8")
+    assert len(read_atoms(path)) == 2
