@@ -29,6 +29,7 @@ from painn_spectra.model.potential import Potential
 from painn_spectra.plotting import PARITY_COLOURS, save, style
 from painn_spectra.sampling.pretraining import label_pretraining
 from painn_spectra.settings.training import ModelSettings, TrainSettings
+from painn_spectra.tables import markdown
 from painn_spectra.train import pretrain_model, train_model
 from painn_spectra.units import BOHR3_A3, DEBYE_EA, KCAL_MOL_EV
 
@@ -154,19 +155,19 @@ def series(runs: list[Run]) -> Iterator[tuple[bool, int, list[Run]]]:
             yield cheap, size, [run for run in runs if run["pretrained"] == cheap and run["size"] == size]
 
 
-def markdown(runs: list[Run]) -> str:
+def curve_table(runs: list[Run]) -> str:
     """Mean over splits, in the paper's units; the paper's own row last."""
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     heads = ["labels", "pre-training", *units, "splits", "minutes each"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = []
     for cheap, size, of_size in series(runs):
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
-        lines.append("| " + " | ".join([str(size), "GFN2-xTB" if cheap else "none", *cells]) + " |")
+        lines.append([str(size), "GFN2-xTB" if cheap else "none", *cells])
     paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
-    lines.append("| " + " | ".join(["8000", "none (paper, other test frames)", *paper, "1", "–"]) + " |")
-    return "\n".join(lines)
+    lines.append(["8000", "none (paper, other test frames)", *paper, "1", "–"])
+    return markdown(heads, lines)
 
 
 def in_paper_units(runs: list[Run], name: str) -> list[float]:
@@ -178,12 +179,12 @@ def by_kind(runs: list[Run]) -> str:
     most = max(run["size"] for run in runs)
     best = [run["kinds"] for run in runs if run["size"] == most and run["pretrained"]]
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
-    lines = ["| " + " | ".join(["test frames", "n", *units]) + " |", "|---" * (2 + len(units)) + "|"]
+    lines = []
     for name in sorted({name for kinds in best for name in kinds}):
         found = [kinds[name] for kinds in best if name in kinds]
         cells = [f"{np.mean(in_paper_units(found, key)):.3g}" for key in keys.PROPERTIES]
-        lines.append("| " + " | ".join([name, str(sum(of["n"] for of in found)), *cells]) + " |")
-    return "\n".join(lines)
+        lines.append([name, str(sum(of["n"] for of in found)), *cells])
+    return markdown(["test frames", "n", *units], lines)
 
 
 def draw(runs: list[Run]) -> None:
@@ -235,7 +236,7 @@ def main() -> None:
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")
     draw(runs)
-    print(markdown(runs), by_kind(runs), sep="\n\n")
+    print(curve_table(runs), by_kind(runs), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from painn_spectra.files import write_text
-from painn_spectra.tables import read_csv, read_notes, read_object, shown
+from painn_spectra.tables import markdown, read_csv, read_notes, read_object, shown
 
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURES = ROOT / "docs/gallery.md", ROOT / "docs/figures/gallery"
@@ -91,11 +91,6 @@ def band_lines(folder: Path) -> Iterable[Sequence[str]]:
 
 def with_error(value: str, error: str) -> str:
     return shown({"mean": float(value), "standard_error": float(error)})
-
-
-def markdown(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows]) if rows else ""
 
 
 def main() -> None:
