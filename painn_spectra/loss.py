@@ -72,7 +72,7 @@ def faster(loss: Loss, potential: Potential, example: Batch, n_steps: int) -> Lo
 
 
 def training_engine(potential: Potential) -> Any:
-    """None without numba, and for a number of features that is no multiple of 16."""
+    """None without numba, and for a number of features whose half does not fill the lanes."""
     try:
         from painn_spectra.model import training_engine as module  # numba takes a second to import
     except ImportError:

@@ -1,5 +1,7 @@
 """The fast engine of the dynamics is the same function as the torch model."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -204,3 +206,29 @@ def test_explosion_shows() -> None:
     positions[1, 0, 0] = float("nan")
     out = Engine(potential(16, 2).float())(numbers, positions, ENERGY_AND_FORCES)
     assert not torch.isfinite(out[keys.ENERGY][1]) and torch.isfinite(out[keys.ENERGY][0])
+
+
+PRODUCTS = """
+import numpy as np
+from painn_spectra.model.lanes import LANES
+from painn_spectra.model.products import ADD, FROM_BIAS, packed, product
+random = np.random.default_rng(0)
+for n_rows in (1, 5, 12, 13, 151):
+    shapes = ((n_rows, 9), (9, 48), 48, (n_rows, 48))
+    x, matrix, bias, out = (random.normal(size=shape).astype("f") for shape in shapes)
+    for begin in (FROM_BIAS, ADD):
+        expected = x @ matrix + (bias if begin == FROM_BIAS else out)
+        product(n_rows, x, packed(matrix), bias, begin, out)
+        assert np.allclose(out, expected, rtol=0, atol=1e-5), (n_rows, begin)
+print(LANES)
+"""
+
+
+@pytest.mark.parametrize("lanes", ["8", "16"])
+def test_products_with_the_lanes_of_another_processor(lanes: str) -> None:
+    """Tiles of both shapes, rows that fill none of them."""
+    environment = os.environ | {"PAINN_SPECTRA_LANES": lanes}
+    ran = subprocess.run(
+        [sys.executable, "-c", PRODUCTS], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == f"{lanes}\n", ran.stderr

@@ -11,6 +11,7 @@ from torch import nn
 
 from painn_spectra import keys
 from painn_spectra.loss import Batch, Loss, faster
+from painn_spectra.model.lanes import LANES
 from painn_spectra.model.potential import Potential
 
 pytest.importorskip("numba")
@@ -77,9 +78,9 @@ def largest_difference(model: Potential, data: Batch, weights: dict[str, float])
     ("names", "n_features", "n_layers", "cutoff_A", "charge"),
     [
         (["CH3CH2OH"] * 3, 32, 3, 5.0, 0),
-        (["H2O", "CH3CH2OH", "HCl", "CH4"], 16, 2, 4.0, 1),  # padding
-        (["C6H6", "C6H6"], 16, 4, 2.2, 0),  # pairs beyond the cutoff
-        (["H2O"], 48, 1, 5.0, -1),
+        (["H2O", "CH3CH2OH", "HCl", "CH4"], 32, 2, 4.0, 1),  # padding
+        (["C6H6", "C6H6"], 32, 4, 2.2, 0),  # pairs beyond the cutoff
+        (["H2O"], 6 * LANES, 1, 5.0, -1),
     ],
 )
 def test_gradients_are_autograds(names, n_features, n_layers, cutoff_A, charge):
@@ -89,13 +90,13 @@ def test_gradients_are_autograds(names, n_features, n_layers, cutoff_A, charge):
 
 @pytest.mark.parametrize("only", keys.PROPERTIES)
 def test_one_property_alone(only):
-    model, weights = potential(16, 2, 5.0), dict.fromkeys(keys.PROPERTIES, 0.0) | {only: 1.0}
+    model, weights = potential(32, 2, 5.0), dict.fromkeys(keys.PROPERTIES, 0.0) | {only: 1.0}
     assert largest_difference(model, batch("H2O", "NH3"), weights) < 1e-9
 
 
 def test_atoms_without_neighbours():
     """No pair at all, and an atom beside a molecule that has some."""
-    model = potential(16, 2, 5.0)
+    model = potential(32, 2, 5.0)
     assert largest_difference(model, batch("H", "O"), {}) < 1e-9
     assert largest_difference(model, batch("H", "H2O"), {}) < 1e-9
 
@@ -108,7 +109,7 @@ def test_single_precision():
 
 def test_two_batches_before_going_back():
     """Each keeps arrays of its own until its gradients are taken."""
-    model = potential(16, 2, 5.0)
+    model = potential(32, 2, 5.0)
     loss, engine = Loss(EVEN, EVEN), TrainingEngine(model)
     one, two = batch("H2O", "H2O"), batch("H2O", "H2O", "H2O")
     two = {name: value[1:] for name, value in two.items()}  # the same shape, other numbers

@@ -32,20 +32,20 @@ def radial_polynomials(painn: PaiNN, dtype: np.dtype) -> NDArray:
 
 
 def radial_table(painn: PaiNN, dtype: np.dtype) -> NDArray:
-    """The radial channels by eights, (n_intervals, n_eights, 6, 8); `starts_of_eights` tells which."""
+    """The radial channels in groups, (n_intervals, n_groups, 6, LANES), which begin at `starts_of_groups`."""
     polynomials = radial_polynomials(painn, dtype)
-    starts = starts_of_eights(polynomials.shape[-1])
+    starts = starts_of_groups(polynomials.shape[-1])
     table = np.zeros((len(polynomials), len(starts), COEFFICIENTS, LANES), dtype)
     done = 0
-    for eight, start in enumerate(starts):
-        own = polynomials[..., done : start + LANES]  # channels of the eight before it stay zero
-        table[:, eight, :, done - start : done - start + own.shape[-1]] = own
+    for group, start in enumerate(starts):
+        own = polynomials[..., done : start + LANES]  # channels of the group before it stay zero
+        table[:, group, :, done - start : done - start + own.shape[-1]] = own
         done = start + LANES
     return table
 
 
-def starts_of_eights(n_channels: int) -> NDArray[np.int64]:
-    """First channel of each eight; the last one overlaps the one before it and does not reach beyond."""
+def starts_of_groups(n_channels: int) -> NDArray[np.int64]:
+    """First channel of each group of LANES; the last overlaps the one before and does not reach beyond."""
     n = -(-n_channels // LANES)
     return np.minimum(LANES * np.arange(n), max(0, n_channels - LANES))
 
@@ -58,7 +58,7 @@ def filter_weights(painn: PaiNN) -> NDArray:
 
 
 def filter_tables(painn: PaiNN, dtype: np.dtype) -> NDArray:
-    """Polynomials of the filters, (n_layers, n_intervals, F/8, 3, 6, 8), in the order of reading."""
+    """Polynomials of the filters, (n_layers, n_intervals, F/LANES, 3, 6, LANES), in the order of reading."""
     polynomials = radial_polynomials(painn, dtype)
     n_layers, _, n_features, n_channels = (weights := filter_weights(painn)).shape
     table = polynomials @ weights.reshape(-1, n_channels).T  # (n_intervals, 6, n_layers 3 F)

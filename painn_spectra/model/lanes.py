@@ -1,8 +1,8 @@
-"""Eight numbers as one value in numba-compiled loops.
+"""Several numbers as one value in numba-compiled loops: eight, or sixteen where the processor has AVX-512.
 
 The compiler cannot know that ten arrays do not overlap, and then leaves a loop over features scalar. Loading
-eight features, computing and storing them in this order says what is meant. Arrays must be C-contiguous; an
-offset counts elements from their beginning.
+as many features as there are lanes, computing and storing them in this order says what is meant. Arrays must
+be C-contiguous; an offset counts elements from their beginning.
 """
 
 import hashlib
@@ -12,12 +12,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-LANES = 8
+
+def _lanes() -> int:
+    """What one register of float32 holds, unless PAINN_SPECTRA_LANES says 8 or 16: both run everywhere."""
+    wide = binding.get_host_cpu_features().get("avx512f", False)
+    return 16 if os.environ.get("PAINN_SPECTRA_LANES", "16" if wide else "8") == "16" else 8
+
+
+LANES = _lanes()
 TAYLOR_ORDERS = {32: 7, 64: 12}  # by bits: what is left out is below the rounding
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
 
@@ -36,7 +43,7 @@ def _cache_folder() -> Path | None:
     state = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in KERNELS)).hexdigest()
     try:
         user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "painn-spectra"
-        folder = Path(os.environ.get("NUMBA_CACHE_DIR") or user) / f"loops-{state[:12]}"
+        folder = Path(os.environ.get("NUMBA_CACHE_DIR") or user) / f"loops-{state[:12]}-{LANES}"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # no home, or one that cannot be written to
         return None
@@ -54,7 +61,7 @@ def compiled(function: Any) -> Any:
 
 
 class Lanes(types.Type):
-    """numba's type of eight floats."""
+    """numba's type of as many floats as there are lanes."""
 
     def __init__(self, dtype: types.Float) -> None:
         self.dtype = dtype
@@ -69,7 +76,7 @@ class LanesModel(models.PrimitiveModel):
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, lanes: Any, array: Any, offset: Any) -> Any:
-    """Address of eight elements."""
+    """Address of the elements from `offset`."""
     data = context.make_array(array_type)(context, builder, array).data
     element = builder.gep(data, [offset])
     return builder.bitcast(element, context.get_value_type(lanes).as_pointer())
@@ -77,7 +84,7 @@ def _pointer(context: Any, builder: Any, array_type: Any, lanes: Any, array: Any
 
 @intrinsic
 def load(typing_context: Any, array: Any, offset: Any) -> Any:
-    """array[offset : offset + 8], flat."""
+    """array[offset : offset + LANES], flat."""
     lanes = Lanes(array.dtype)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -89,7 +96,7 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
-    """array[offset : offset + 8] = value, flat."""
+    """array[offset : offset + LANES] = value, flat."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, array, value, *arguments[:2])
@@ -106,7 +113,7 @@ def _spread(builder: Any, kind: Any, scalar: Any) -> Any:
 
 @intrinsic
 def spread(typing_context: Any, scalar: Any) -> Any:
-    """The same number eight times."""
+    """The same number in every lane."""
     lanes = Lanes(scalar)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -117,7 +124,7 @@ def spread(typing_context: Any, scalar: Any) -> Any:
 
 @intrinsic
 def total(typing_context: Any, value: Any) -> Any:
-    """Sum of the eight numbers."""
+    """Sum over the lanes."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         parts = [builder.extract_element(arguments[0], ir.IntType(32)(k)) for k in range(LANES)]
@@ -130,7 +137,7 @@ def total(typing_context: Any, value: Any) -> Any:
 
 @intrinsic
 def pick(typing_context: Any, array: Any, offset: Any) -> Any:
-    """array[offset], flat, eight times."""
+    """array[offset], flat, in every lane."""
     lanes = Lanes(array.dtype)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -142,7 +149,7 @@ def pick(typing_context: Any, array: Any, offset: Any) -> Any:
 
 
 def _call(builder: Any, name: str, value: Any, bits: int) -> Any:
-    """One of LLVM's functions of eight numbers."""
+    """One of LLVM's functions of vectors."""
     function_type = ir.FunctionType(value.type, [value.type])
     function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f{bits}")
     return builder.call(function, [value])
@@ -187,7 +194,7 @@ def exponential(typing_context: Any, value: Any) -> Any:
 
 
 def _operation(symbol: Any, instruction: str) -> None:
-    """a ∘ b of two values of eight numbers."""
+    """a ∘ b, lane by lane."""
 
     @intrinsic
     def apply(typing_context: Any, a: Any, b: Any) -> Any:
@@ -211,25 +218,25 @@ _operation(operator.truediv, "fdiv")
 
 @compiled
 def add(array, offset, value):
-    """array[offset : offset + 8] += value, flat."""
+    """array[offset : offset + LANES] += value, flat."""
     store(array, offset, load(array, offset) + value)
 
 
 @compiled
 def subtract(array, offset, value):
-    """array[offset : offset + 8] -= value, flat."""
+    """array[offset : offset + LANES] -= value, flat."""
     store(array, offset, load(array, offset) - value)
 
 
 @compiled
 def vector(array, offset, n_features):
-    """The three components of eight features, of an array (..., 3, F)."""
+    """The three components of LANES features, of an array (..., 3, F)."""
     return load(array, offset), load(array, offset + n_features), load(array, offset + 2 * n_features)
 
 
 @compiled
 def clear(array, n):
-    """The first n elements = 0, flat; n a multiple of eight."""
+    """The first n elements = 0, flat; n a multiple of LANES."""
     zero = spread(array.dtype.type(0))
     for k in range(0, n, LANES):
         store(array, k, zero)
@@ -237,6 +244,6 @@ def clear(array, n):
 
 @compiled
 def copy(source, start, n, out, to):
-    """out[to : to + n] = source[start : start + n], flat; n a multiple of eight."""
+    """out[to : to + n] = source[start : start + n], flat; n a multiple of LANES."""
     for k in range(0, n, LANES):
         store(out, to + k, load(source, start + k))

@@ -17,13 +17,13 @@ from painn_spectra.model.lanes import (
     vector,
 )
 
-EIGHT = 6 * LANES  # coefficients of eight features of one filter
+FILTER = 6 * LANES  # coefficients of one filter of LANES features
 FEATURE = 3 * 6  # coefficients of one feature's filters
 
 
 @compiled
 def polynomial(table, at, t):
-    """Eight values at t of the polynomials whose coefficients begin at `at`."""
+    """LANES values at t of the polynomials whose coefficients begin at `at`."""
     low = load(table, at) + t * load(table, at + LANES)
     value = load(table, at + 4 * LANES) + t * load(table, at + 5 * LANES)
     value = load(table, at + 3 * LANES) + t * value
@@ -49,7 +49,7 @@ def polynomial_and_slope(table, at, t):
 
 @compiled
 def place(places, p):
-    """t and u of pair p, each eight times."""
+    """t and u of pair p, in every lane."""
     return (
         spread(places[p, 0]),
         (spread(places[p, 1]), spread(places[p, 2]), spread(places[p, 3])),
@@ -71,9 +71,9 @@ def message(n_pairs, pairs, places, table, phi, v, s, v_out):
             w = polynomial(table, at, t)
             add(s, i * n + f, w * load(phi, j * 3 * n + f))
             add(s, j * n + f, w * load(phi, i * 3 * n + f))
-            w = polynomial(table, at + EIGHT, t)
+            w = polynomial(table, at + FILTER, t)
             along_i, along_j = w * load(phi, (j * 3 + 1) * n + f), w * load(phi, (i * 3 + 1) * n + f)
-            w = polynomial(table, at + 2 * EIGHT, t)
+            w = polynomial(table, at + 2 * FILTER, t)
             passed_i, passed_j = w * load(phi, (j * 3 + 2) * n + f), w * load(phi, (i * 3 + 2) * n + f)
             to_i, to_j = i * 3 * n + f, j * 3 * n + f
             add(v_out, to_i, along_i * u[0] + passed_i * load(v, to_j))
@@ -88,10 +88,10 @@ def message(n_pairs, pairs, places, table, phi, v, s, v_out):
 def message_gradient(
     n_pairs, pairs, places, table, phi, v, grad_s, grad_v, grad_phi, grad_v_in, pull
 ):  # fmt: skip
-    """Add what `message` passes back to grad_phi (a, 3F), grad_v_in (a, 3, F) and pull (n_pairs, 4, 8).
+    """Add what `message` passes back to grad_phi (a, 3F), grad_v_in (a, 3, F) and pull (n_pairs, 4, LANES).
 
     grad_s, grad_v: gradient with respect to the message's results. pull: by t and by the components of u;
-    its eights still to be summed.
+    its lanes still to be summed.
     """
     n = grad_s.shape[1]
     for p in range(n_pairs):
@@ -112,7 +112,7 @@ def message_gradient(
             gj0, gj1, gj2 = vector(grad_v, three_j, n)
             along_i = gi0 * u[0] + gi1 * u[1] + gi2 * u[2]
             along_j = gj0 * u[0] + gj1 * u[1] + gj2 * u[2]
-            w, dw = polynomial_and_slope(table, at + EIGHT, t)
+            w, dw = polynomial_and_slope(table, at + FILTER, t)
             phi_i, phi_j = load(phi, three_i + n), load(phi, three_j + n)
             by_t = by_t + dw * (phi_j * along_i - phi_i * along_j)
             add(grad_phi, three_j + n, w * along_i)
@@ -125,7 +125,7 @@ def message_gradient(
             vj0, vj1, vj2 = vector(v, three_j, n)
             overlap_i = gi0 * vj0 + gi1 * vj1 + gi2 * vj2
             overlap_j = gj0 * vi0 + gj1 * vi1 + gj2 * vi2
-            w, dw = polynomial_and_slope(table, at + 2 * EIGHT, t)
+            w, dw = polynomial_and_slope(table, at + 2 * FILTER, t)
             phi_i, phi_j = load(phi, three_i + 2 * n), load(phi, three_j + 2 * n)
             by_t = by_t + dw * (phi_j * overlap_i + phi_i * overlap_j)
             add(grad_phi, three_j + 2 * n, w * overlap_i)
@@ -156,9 +156,9 @@ def surroundings(n_pairs, pairs, places, table, starts, slots, scalars, vectors)
     for p in range(n_pairs):
         i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         t, u = place(places, p)
-        for eight in range(len(starts)):
-            b = polynomial(table, EIGHT * (interval * len(starts) + eight), t)
-            from_j, from_i = slots[j] + starts[eight], slots[i] + starts[eight]
+        for group in range(len(starts)):
+            b = polynomial(table, FILTER * (interval * len(starts) + group), t)
+            from_j, from_i = slots[j] + starts[group], slots[i] + starts[group]
             add(scalars, i * n + from_j, b)
             add(scalars, j * n + from_i, b)
             for c in range(3):
@@ -169,14 +169,14 @@ def surroundings(n_pairs, pairs, places, table, starts, slots, scalars, vectors)
 
 @compiled
 def surroundings_gradient(n_pairs, pairs, places, table, starts, slots, grad_scalars, grad_vectors, pull):
-    """Add what `surroundings` passes back to pull (n_pairs, 4, 8)."""
+    """Add what `surroundings` passes back to pull (n_pairs, 4, LANES)."""
     n = grad_scalars.shape[1]
     for p in range(n_pairs):
         i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         t, u = place(places, p)
-        for eight in range(len(starts)):
-            b, slope = polynomial_and_slope(table, EIGHT * (interval * len(starts) + eight), t)
-            from_j, from_i = slots[j] + starts[eight], slots[i] + starts[eight]
+        for group in range(len(starts)):
+            b, slope = polynomial_and_slope(table, FILTER * (interval * len(starts) + group), t)
+            from_j, from_i = slots[j] + starts[group], slots[i] + starts[group]
             i0, i1, i2 = vector(grad_vectors, i * 3 * n + from_j, n)
             j0, j1, j2 = vector(grad_vectors, j * 3 * n + from_i, n)
             by_u0, by_u1, by_u2 = i0 - j0, i1 - j1, i2 - j2

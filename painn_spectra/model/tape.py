@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from painn_spectra.model.lanes import LANES
+
 
 class One:
     """An array (..., n) in the shapes in which it is used."""
@@ -68,7 +70,7 @@ class Tape:
     filters: Tensor  # (3 of every layer, 2 pairs, F)
     filters_adj: Tensor
     basis: Both  # (2, pairs, n_radial + 1) and its slope
-    by_pair: NDArray  # (pairs, 32), partial sums
+    by_pair: NDArray  # (pairs, 4 LANES), partial sums
     r_dot: NDArray  # (pairs,)
     u_dot: NDArray  # (pairs, 3)
     s: Both  # (2, a, F), running, then the last
@@ -109,7 +111,7 @@ def new_tape(
     ]  # fmt: skip
     return Tape(
         layers=layers, filters=filters, filters_adj=filters_adj, basis=both(n_pairs, n_radial + 1),
-        by_pair=one(n_pairs, 32).n, r_dot=one(1, n_pairs).n[0], u_dot=one(n_pairs, 3).n,
+        by_pair=one(n_pairs, 4 * LANES).n, r_dot=one(1, n_pairs).n[0], u_dot=one(n_pairs, 3).n,
         s=both(a, f), v=both(a, 3, f), s_bar=one(a, f), v_bar=one(a, 3, f), v_below=one(a, 3, f),
         energy_hidden=both(a, f // 2), energy_active=both(a, f // 2),
         energy_hidden_adj=both(a, f // 2), energy_active_adj=both(a, f // 2),

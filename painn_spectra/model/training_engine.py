@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from painn_spectra.model.lanes import LANES
 from painn_spectra.model.potential import Potential
 from painn_spectra.model.radial import basis_and_slope
 from painn_spectra.model.tape import Tape, new_tape
 from painn_spectra.model.training_heads import first_block
-from painn_spectra.model.training_pairs import BLOCK, find_pairs
+from painn_spectra.model.training_pairs import find_pairs
 from painn_spectra.model.training_passes import (
     LayerWeights,
     Pairs,
@@ -42,8 +43,8 @@ def pairs_within(positions: NDArray, sizes: NDArray, cutoff_A: float) -> Pairs:
 
 
 def fits(potential: Potential) -> bool:
-    """Whether the loops come out even."""
-    return potential.painn.n_features % BLOCK == 0
+    """Whether the loops come out even, also over the half as many features inside the heads."""
+    return potential.painn.n_features % (2 * LANES) == 0
 
 
 class TrainingEngine:

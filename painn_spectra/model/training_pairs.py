@@ -11,7 +11,7 @@ import numpy as np
 
 from painn_spectra.model.lanes import LANES, add, compiled, load, spread, subtract, total, vector
 
-BLOCK = 2 * LANES  # features that are done together: a cache line of float32
+BLOCK = 16  # features that are done together: a cache line of float32
 
 
 @compiled
@@ -56,7 +56,7 @@ def dot(a, b):
 
 @compiled
 def add_vector(array, offset, n, a, x, b, y):
-    """array[..., c, offset : offset + 8] += a x_c + b y_c."""
+    """array[..., c, offset : offset + LANES] += a x_c + b y_c."""
     add(array, offset, a * x[0] + b * y[0])
     add(array, offset + n, a * x[1] + b * y[1])
     add(array, offset + 2 * n, a * x[2] + b * y[2])
@@ -64,7 +64,7 @@ def add_vector(array, offset, n, a, x, b, y):
 
 @compiled
 def add_scaled(array, offset, n, a, x):
-    """array[..., c, offset : offset + 8] += a x_c."""
+    """array[..., c, offset : offset + LANES] += a x_c."""
     add(array, offset, a * x[0])
     add(array, offset + n, a * x[1])
     add(array, offset + 2 * n, a * x[2])
@@ -120,12 +120,12 @@ def message_gradient(
 ):
     """Add ∂E/∂φ to hat_phi (a, 3F), ∂E/∂v to hat_v_in (a, 3, F), ∂E/∂r to hat_r (a, 3) float64 | 1/Å.
 
-    hat_s, hat_v: ∂E/∂ of the message's results; by_pair: (pairs, 32), overwritten. first: phi is constant and
-    v zero, only hat_r gets something.
+    hat_s, hat_v: ∂E/∂ of the message's results; by_pair: (pairs, 4 LANES), overwritten. first: phi is
+    constant and v zero, only hat_r gets something.
     """
     n, n_pairs = hat_s.shape[1], len(atoms)
     zero = spread(hat_s.dtype.type(0))
-    by_pair[:] = 0.0  # sums over features, eight partial ones each: ∂E/∂r, ∂E/∂u
+    by_pair[:] = 0.0  # sums over features, LANES partial ones each: ∂E/∂r, ∂E/∂u
     for m in range(len(starts) - 1):
         for block in range(0, n, BLOCK):
             for p in range(starts[m], starts[m + 1]):

@@ -11,7 +11,7 @@ from painn_spectra.model.filter_table import (
     filter_tables,
     filter_weights,
     radial_table,
-    starts_of_eights,
+    starts_of_groups,
 )
 from painn_spectra.model.head_kernels import Head, pack_head
 from painn_spectra.model.lanes import LANES
@@ -28,7 +28,7 @@ class Weights(NamedTuple):
     cutoff_A: float
     n_intervals: int  # of the tables
     radial: NDArray  # table of the radial channels
-    starts: NDArray  # of its eights
+    starts: NDArray  # of its groups
     tables: NDArray  # of the filters, from the second layer on
     phi_in: NDArray  # F -> F
     phi_in_back: NDArray
@@ -88,7 +88,7 @@ def pack_weights(potential: Potential) -> Weights:
         cutoff_A=float(painn.cutoff_A),
         n_intervals=len(radial),
         radial=radial,
-        starts=starts_of_eights(painn.n_radial + 1),
+        starts=starts_of_groups(painn.n_radial + 1),
         tables=filter_tables(painn, dtype)[1:],
         phi_in=forth([p.weight for p in phi_in]),
         phi_in_back=back([p.weight for p in phi_in]),
@@ -156,7 +156,7 @@ def pack_molecule(potential: Potential, numbers: Tensor) -> Molecule:
         first_gate = gate(torch.cat([s, torch.zeros_like(s)], dim=-1))
         phi_s, phi_vs, _ = painn.messages[0].phi(s).double().numpy().reshape(len(s), 3, -1).swapaxes(0, 1)
     dtype = s.numpy().dtype
-    # room for eight channels of the last element, also where there are fewer
+    # room for LANES channels of the last element, also where there are fewer
     fill = filled_up(n_channels * (len(s) - 1) + max(n_channels, LANES)) - n_channels * len(s)
 
     def matrix(phi: NDArray, w: NDArray) -> NDArray:
