@@ -1,10 +1,12 @@
 """Ethanol's errors against the number of labels, with and without pre-training, over several splits.
 
-    python -m benchmarks.ethanol_accuracy run [--sizes 50 100 200 400 800] [--splits 0 1 2] [--without] &
-    python -m benchmarks.ethanol_accuracy table      prints the tables of docs/accuracy.md, draws the figure
+    python -m benchmarks.ethanol_accuracy run --sizes 2000 &              `standard`, all labels, three splits
+    python -m benchmarks.ethanol_accuracy run --quality quick --without & learning curve, 50 to 800 labels
+    python -m benchmarks.ethanol_accuracy table     prints the tables of docs/accuracy.md, draws the figure
 
-`run` trains what is missing, one model after another, in results/ethanol-accuracy/; killed, it goes on with
-the same command. Every size gets the same number of steps. The largest sizes are all that a split leaves.
+`run` trains what is missing, one model after another, in results/ethanol-accuracy/ by quality; killed, it
+goes on with the same command. Every size gets the same number of steps. A size beyond what a split leaves
+takes all of that.
 A split holds out whole trajectories, as the workflow does; labels are drawn at random from the others.
 GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see.
 """
@@ -67,9 +69,9 @@ def settings(
     return train, config.model
 
 
-def prepared(split_seed: int) -> tuple[Path, Path]:
+def prepared(quality: str, split_seed: int) -> tuple[Path, Path]:
     """Data set and split of `split_seed`, made once."""
-    folder = FOLDER / f"split{split_seed}"
+    folder = FOLDER / quality / f"split{split_seed}"
     data, split = folder / "dataset.extxyz", folder / "split.json"
     if not split.is_file():
         config = load_config({"molecules": [{"name": "ethanol"}], "dataset": {"split_seed": split_seed}})
@@ -88,19 +90,20 @@ def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettin
     return made
 
 
-def train_one(size: int, split_seed: int, cheap: bool, train: TrainSettings, model: ModelSettings) -> None:
+def train_one(
+    quality: str, size: int, split_seed: int, cheap: bool, train: TrainSettings, model: ModelSettings
+) -> None:
     """One point of the curve, unless it is there."""
-    data, split = prepared(split_seed)
+    data, split = prepared(quality, split_seed)
     content = json.loads(split.read_text(encoding="utf-8"))
     everything = content["train"]
-    size = min(size, len(everything))
     folder = data.with_name(f"{size}-{'pretrained' if cheap else 'scratch'}")
     if (folder / "errors.json").is_file():
         return
     chosen = np.random.default_rng(split_seed).permutation(everything)[:size]
     part = folder / "split.json"
     write_json(part, content | {"train": sorted(int(k) for k in chosen)})
-    longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / size)})
+    longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / len(chosen))})
     start = pretrained(data, split, train, model) if cheap else None
     train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", longer, model, start_from=start)
     frames, parts = read_frames(data), read_split(part, data)
@@ -109,7 +112,9 @@ def train_one(size: int, split_seed: int, cheap: bool, train: TrainSettings, mod
     kinds = np.array([kind(group) for group in test.groups])
     of_kind = {name: np.flatnonzero(kinds == name) for name in sorted(set(kinds))}
     told = {
+        "quality": quality,
         "size": size,
+        "labels": len(chosen),
         "split": split_seed,
         "pretrained": cheap,
         "epochs": longer.epochs,
@@ -139,7 +144,7 @@ def mean_errors(potential: Potential, test: Frames, known: Frames) -> dict[str, 
 def finished() -> list[Run]:
     """Points made here, else those kept in the repository."""
     found = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("split*/*/errors.json"))
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/split*/*/errors.json"))
     ]
     if found:
         write_json(STORED, found)
@@ -147,26 +152,28 @@ def finished() -> list[Run]:
     return json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
 
 
-def series(runs: list[Run]) -> Iterator[tuple[bool, int, list[Run]]]:
-    """Splits of equal size and start together, ascending."""
-    for cheap in (True, False):
-        sizes = sorted({run["size"] for run in runs if run["pretrained"] == cheap})
-        for size in sizes:
-            yield cheap, size, [run for run in runs if run["pretrained"] == cheap and run["size"] == size]
+def series(runs: list[Run]) -> Iterator[tuple[str, bool, int, list[Run]]]:
+    """Splits of equal quality, start and size together, best first and ascending."""
+    for quality in reversed(QUALITY):
+        for cheap in (True, False):
+            alike = [run for run in runs if run["quality"] == quality and run["pretrained"] == cheap]
+            for size in sorted({run["size"] for run in alike}):
+                yield quality, cheap, size, [run for run in alike if run["size"] == size]
 
 
 def curve_table(runs: list[Run]) -> str:
     """Mean over splits, in the paper's units; the paper's own row last."""
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
-    heads = ["labels", "pre-training", *units, "splits", "minutes each"]
+    heads = ["quality", "labels", "pre-training", *units, "splits", "minutes each"]
     lines = []
-    for cheap, size, of_size in series(runs):
+    for quality, cheap, _, of_size in series(runs):
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
-        lines.append([str(size), "GFN2-xTB" if cheap else "none", *cells])
+        labels = np.mean([run["labels"] for run in of_size])
+        lines.append([quality, f"{labels:.0f}", "GFN2-xTB" if cheap else "none", *cells])
     paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
-    lines.append(["8000", "none (paper, other test frames)", *paper, "1", "–"])
+    lines.append(["–", "8000", "none (paper, other test frames)", *paper, "1", "–"])
     return markdown(heads, lines)
 
 
@@ -175,9 +182,11 @@ def in_paper_units(runs: list[Run], name: str) -> list[float]:
 
 
 def by_kind(runs: list[Run]) -> str:
-    """The largest training sets' errors by kind of test frames, means over splits."""
+    """Errors of the best quality's largest training sets by kind of test frames, means over splits."""
+    quality, *_ = next(series(runs))
+    runs = [run for run in runs if run["quality"] == quality and run["pretrained"]]
     most = max(run["size"] for run in runs)
-    best = [run["kinds"] for run in runs if run["size"] == most and run["pretrained"]]
+    best = [run["kinds"] for run in runs if run["size"] == most]
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     lines = []
     for name in sorted({name for kinds in best for name in kinds}):
@@ -188,13 +197,14 @@ def by_kind(runs: list[Run]) -> str:
 
 
 def draw(runs: list[Run]) -> None:
-    """Four panels, errors against labels on logarithmic axes, a point per split."""
+    """`quick`'s errors against labels on logarithmic axes, a point per split; four panels."""
+    runs = [run for run in runs if run["quality"] == "quick"]
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
             for cheap, look in ((True, "-"), (False, ":")):
                 points = [
-                    (size, in_paper_units(of, name)) for made, size, of in series(runs) if made == cheap
+                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == cheap
                 ]
                 if not points:
                     continue
@@ -207,7 +217,7 @@ def draw(runs: list[Run]) -> None:
             axis.set(
                 xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE ({PAPER_UNITS[name][0]})"
             )
-            ticks = sorted({size for _, size, _ in series(runs)})
+            ticks = sorted({size for _, _, size, _ in series(runs)})
             axis.set_xticks(ticks, [str(size) for size in ticks])
             axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
@@ -231,7 +241,7 @@ def main() -> None:
         for split_seed in arguments.splits:
             for size in sorted(arguments.sizes, reverse=True):
                 for cheap in (True, False) if arguments.without else (True,):
-                    train_one(size, split_seed, cheap, *given)
+                    train_one(arguments.quality, size, split_seed, cheap, *given)
     runs = finished()
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")

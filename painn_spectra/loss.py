@@ -40,10 +40,15 @@ LossOf = Callable[[Batch], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """Σ weight · mean square error, every error in units of its labels' spread."""
+    """Σ weight · mean penalty of x², the mean square of the components of a frame's or an atom's error.
+
+    x is in units of the labels' spread. Up to about `knee` the penalty is x², far beyond 2 knee·x: a few far
+    frames else take the gradient from all others, and are learnt by heart. None: x² throughout.
+    """
 
     weights: dict[str, float]
     spreads: dict[str, float]
+    knee: float | None = None
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -55,10 +60,16 @@ class Loss:
         n_real = (batch[keys.NUMBERS] > 0).sum()
         loss = torch.zeros((), device=n_real.device)
         for name in self.wanted:
-            squared = ((predicted[name] - batch[name]) / self.spreads[name]).square()
-            mean = squared.sum() / (3 * n_real) if name == keys.FORCES else squared.mean()
-            loss = loss + self.weights[name] * mean.float()
+            loss = loss + self.weights[name] * self.penalty(name, predicted[name] - batch[name], n_real)
         return loss
+
+    def penalty(self, name: str, error: Tensor, n_real: Tensor) -> Tensor:
+        """Mean over frames, or over n_real atoms: errors of padding are zero."""
+        squared = (error / self.spreads[name]).square().flatten(0, int(name == keys.FORCES))
+        squared = squared.reshape(len(squared), -1).mean(dim=1)
+        if self.knee is not None:
+            squared = 2 * self.knee**2 * ((1 + squared / self.knee**2).sqrt() - 1)
+        return (squared.sum() / n_real if name == keys.FORCES else squared.mean()).float()
 
 
 def faster(loss: Loss, potential: Potential, example: Batch, n_steps: int) -> LossOf:
@@ -104,12 +115,11 @@ def validation_errors(potential: nn.Module, data: Batch, index: np.ndarray, loss
         batch = {name: value[index[first : first + VALIDATION_BATCH]] for name, value in data.items()}
         share = len(batch[keys.NUMBERS]) / len(index)
         predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], loss.wanted)
+        real = batch[keys.NUMBERS] > 0
         for name in loss.wanted:
             error = predicted[name] - batch[name]
-            if name == keys.FORCES:
-                error = error[batch[keys.NUMBERS] > 0]
-            sums[name] += share * float(error.abs().mean())
-            total += share * loss.weights[name] * float((error / loss.spreads[name]).square().mean())
+            total += share * loss.weights[name] * float(loss.penalty(name, error, real.sum()))
+            sums[name] += share * float((error[real] if name == keys.FORCES else error).abs().mean())
     errors = {"loss": total}
     for name, value in sums.items():
         unit, factor = keys.SHOWN_UNITS[name]

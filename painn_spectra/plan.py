@@ -22,8 +22,8 @@ STAGE_VERSION = {
     "gather": 1,
     "gather-published": 1,
     "label-pretraining": 2,
-    "pretrain": 2,
-    "train": 3,
+    "pretrain": 3,
+    "train": 4,
     "evaluate": 2,
     "calibrate": 1,
     "md": 5,
@@ -157,6 +157,6 @@ def _qm9(config: Config) -> dict[str, Any]:
     """What a model of QM9 is made by; another target makes no other model of the first."""
     if config.qm9 is None:
         return {}
-    training = config.train.model_dump(exclude={"members", "pretrain", "start_from", "loss"})
+    training = config.train.model_dump(exclude={"members", "pretrain", "start_from", "loss", "linear_beyond"})
     used = {"qm9": config.qm9.model_dump(exclude={"targets"}), "train": training}
     return used | {"model": config.model.model_dump()}

@@ -108,7 +108,8 @@ def run(
         carry_over(potential, known.numbers, known.labels, predicted)
     else:
         set_offsets(potential, known.numbers, known.labels)
-    loss = Loss(settings.loss.model_dump(), label_spreads(known.numbers, known.labels))
+    spreads = label_spreads(known.numbers, known.labels)
+    loss = Loss(settings.loss.model_dump(), spreads, settings.linear_beyond)
     potential.to(device=device, dtype=torch.float32)
     trainer = Trainer(potential, settings)
     data = to_batch(frames, device)

@@ -153,6 +153,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "train.seed": (1, TRAINING),
     "train.device": ("cpu", TRAINING | CORRECTION),
     "train.start_from": ("models/{molecule}-{member}.pt", {"start"}),
+    "train.linear_beyond": (None, TRAINING),
     "train.loss.energy": (0.5, TRAINING),
     "train.loss.forces": (0.5, TRAINING),
     "train.loss.dipole": (0.5, TRAINING),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from ase.io import read, write
+from scipy.optimize import brentq
 
 from painn_spectra import keys
 from painn_spectra.dataset import gather_labels, read_frames, read_split
@@ -135,9 +136,43 @@ def batch_loss(water):
     frames = read_frames(water / "dataset.extxyz").take(range(4))
     potential = new_potential(SMALL, 0, 0)
     set_offsets(potential, frames.numbers, frames.labels)
-    loss = Loss(QUICK.loss.model_dump(), label_spreads(frames.numbers, frames.labels))
+    loss = Loss(QUICK.loss.model_dump(), label_spreads(frames.numbers, frames.labels), QUICK.linear_beyond)
     return potential.double().train(), loss, {k: v.double() if v.is_floating_point() else v
                                               for k, v in to_batch(frames, "cpu").items()}  # fmt: skip
+
+
+def test_a_far_label_counts_little():
+    """Labels 0, 0, 0, 100: least squares answers 25, a knee k the root of 3m = √(k² + m²), k/√8."""
+    labels, n_real = torch.tensor([0.0, 0.0, 0.0, 100.0], dtype=torch.float64), torch.tensor(1)
+    for knee, expected in ((None, 25.0), (0.3, 0.3 / 8**0.5), (1e4, 25.0)):
+        loss = Loss({}, {keys.ENERGY: 2.0}, None if knee is None else knee / 2)
+
+        def slope(answer, loss=loss):
+            at = torch.tensor(answer, dtype=torch.float64, requires_grad=True)
+            loss.penalty(keys.ENERGY, at - labels, n_real).backward()
+            return float(at.grad)
+
+        assert brentq(slope, -1, 101) == pytest.approx(expected, rel=1e-3), knee
+
+
+def test_the_penalty_has_no_axes():
+    """Turned forces and tensors cost the same; padding costs nothing; forces count per real atom."""
+    generator = np.random.default_rng(2)
+    turn = torch.as_tensor(np.linalg.qr(generator.normal(size=(3, 3)))[0])
+    loss = Loss({}, {keys.FORCES: 0.5, keys.DIPOLE: 0.5, keys.POLARIZABILITY: 0.5}, 0.3)
+    forces, tensor = (
+        torch.as_tensor(generator.normal(size=(2, 4, 3))),
+        torch.as_tensor(generator.normal(size=(2, 3, 3))),
+    )
+    forces[1, 2:] = 0  # padding
+    n_real = torch.tensor(6)
+    cost = loss.penalty(keys.FORCES, forces, n_real)
+    assert loss.penalty(keys.FORCES, forces @ turn, n_real) == pytest.approx(float(cost), rel=1e-6)
+    by_hand = [2 * 0.09 * ((1 + (4 * f @ f / 3) / 0.09).sqrt() - 1) for f in (*forces[0], *forces[1, :2])]
+    assert float(cost) == pytest.approx(float(sum(by_hand) / 6), rel=1e-6)
+    cost = loss.penalty(keys.POLARIZABILITY, tensor, n_real)
+    turned = loss.penalty(keys.POLARIZABILITY, turn.T @ tensor @ turn, n_real)
+    assert float(turned) == pytest.approx(float(cost), rel=1e-6)
 
 
 def test_compiled_loss_equals_the_plain_one(batch_loss, monkeypatch, capsys):

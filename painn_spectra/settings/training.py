@@ -93,6 +93,7 @@ class TrainSettings(Settings):
         default=None,
         description="model file to go on from instead of pre-training; {molecule}, {member} are filled in",
     )
+    linear_beyond: Positive | None = 0.005  # of the label spread: errors beyond count linearly; null: squared
     loss: LossWeights = LossWeights()
     pretrain: PretrainSettings = PretrainSettings()
 
