@@ -18,6 +18,7 @@ from painn_spectra import keys
 from painn_spectra.md.integrators import evaluate, verlet_step
 from painn_spectra.md.state import State, kinetic_energy, thermal_velocities
 from painn_spectra.model.checkpoint import load_model, save_model
+from painn_spectra.model.compiled import Compiled
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.potential import Potential
 
@@ -192,6 +193,38 @@ def test_dynamics_takes_the_engine_where_it_fits(tmp_path: Path) -> None:
     assert isinstance(fastest(potential(10, 1)), Potential)  # 10 features: not by sixteens
     other = nn.Identity()
     assert fastest(other) is other
+
+
+def test_a_gpu_takes_the_compiled_potential() -> None:
+    assert isinstance(fastest(potential(16, 1).to("meta")), Compiled)
+
+
+def test_compiled_potential_is_the_plain_one(capsys: pytest.CaptureFixture) -> None:
+    """The tracing is that for a GPU; its code generator is left out. Results are the caller's own."""
+    model = potential(16, 2).double().eval()
+    compiled = Compiled(model, backend="aot_eager", patience=1)
+    numbers, positions = replicas("H2O", 3)
+    for properties in (ENERGY_AND_FORCES, keys.PROPERTIES):
+        outs = [compiled(numbers, positions + 0.01 * k, properties) for k in range(3)]
+        for k, out in enumerate(outs):
+            expected = model(numbers, positions + 0.01 * k, properties)
+            for name in properties:
+                assert torch.allclose(out[name], expected[name], rtol=0, atol=1e-12), name
+                assert not out[name].requires_grad
+    assert not compiled.fails and not capsys.readouterr().err
+
+
+def test_what_does_not_compile_goes_on(capsys: pytest.CaptureFixture) -> None:
+    def broken(graph: object, inputs: object) -> object:
+        raise RuntimeError("no compiler here")
+
+    model = potential(16, 1).eval()
+    numbers, positions = replicas("H2O", 2)
+    compiled = Compiled(model, backend=broken, patience=0)
+    expected = model(numbers, positions, ENERGY_AND_FORCES)[keys.FORCES]
+    for _ in range(2):
+        assert torch.equal(compiled(numbers, positions, ENERGY_AND_FORCES)[keys.FORCES], expected)
+    assert capsys.readouterr().err.count("dynamics step not compiled") == 1
 
 
 def test_without_numba_torch_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
