@@ -12,7 +12,7 @@ from painn_spectra.model.total import Total
 def fastest(potential: nn.Module) -> nn.Module:
     """The compiled engine in place of a PaiNN potential on the CPU, torch.compile's on a GPU; others stay.
 
-    The engine takes frames of one molecule at a time. Without numba, which has no build for every platform, and
+    The engine takes frames of one molecule at a time. Without numba, which not every platform has, and
     for a width that does not divide into its lanes, torch goes on.
     """
     if isinstance(potential, Total):
