@@ -5,6 +5,7 @@
 # make slurm: the water workflow through a Slurm of one node, as root.  make errors-page: docs/errors.md anew.
 # make audit: known vulnerabilities of the pinned packages, where the network allows.
 # make peer-speed: beside SchNetPack, in an environment of its own (5 GB); docs/performance.md.
+# make orientation: beside MACE and TorchANI, the same way.
 # make parity: SchNetPack's answers to our weights, which tests/test_parity.py compares with; same environment.
 # make ipi-comparison MODEL=results/ethanol/model/0/model.pt: TRPMD beside i-PI's, in an environment of its own.
 # TORCH=cuda takes the default PyTorch of PyPI instead of the CPU build.  CORES=8 uses more cores.
@@ -17,7 +18,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: spectra test lint mutations validate direct-dynamics peer-speed parity ipi-comparison kill-series soak fuzz slurm errors-page audit clean
+.PHONY: spectra test lint mutations validate direct-dynamics peer-speed orientation parity ipi-comparison kill-series soak fuzz slurm errors-page audit clean
 
 spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
@@ -52,6 +53,15 @@ parity: $(STAMP) $(PEER)/.installed
 $(PEER)/.installed:
 	python3 -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet schnetpack==2.1.1 torch==2.4.1
+	@touch $@
+
+ORIENTATION := .peers/orientation
+orientation: $(STAMP) $(ORIENTATION)/.installed
+	$(BIN)/python -m benchmarks.orientation
+
+$(ORIENTATION)/.installed:
+	python3 -m venv $(ORIENTATION)
+	$(ORIENTATION)/bin/python -m pip install --quiet torch==2.4.1 mace-torch==0.3.16 torchani==2.9.0
 	@touch $@
 
 IPI := .peers/ipi

@@ -38,11 +38,11 @@ SAME = 2e-5  # relative to the largest component; float32 on both sides
 
 
 class Peer:
-    """SchNetPack in its own process."""
+    """Another program in its own process and environment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, python: Path, script: str, *arguments: Path) -> None:
         self.process = subprocess.Popen(
-            [PEER_PYTHON, ROOT / "benchmarks/schnetpack_peer.py", folder],
+            [python, ROOT / "benchmarks" / script, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -53,7 +53,7 @@ class Peer:
         for line in self.process.stdout:
             if line.startswith("answer "):
                 return json.loads(line.removeprefix("answer "))
-        raise SystemExit(f"SchNetPack ended at {request}; its words are above")
+        raise SystemExit(f"the other program ended at {request}; its words are above")
 
 
 def geometries() -> dict[str, Frames]:
@@ -152,7 +152,7 @@ def main() -> None:
     potential = fresh(N_FEATURES, molecules["ethanol"])
     with tempfile.TemporaryDirectory() as name:
         hand_over(Path(name), potential, molecules)
-        peer = Peer(Path(name))
+        peer = Peer(PEER_PYTHON, "schnetpack_peer.py", Path(name))
         check_predictions(peer, potential, molecules["ethanol"])
         chosen = contestants(potential, molecules, arguments.only)
         seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in chosen}
