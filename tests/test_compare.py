@@ -17,6 +17,7 @@ from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra import figures
 from painn_spectra.spectra.compare import check_formula, compare_bands, compare_stage, read_bands
 from painn_spectra.spectra.csv_files import read_spectrum, read_table
+from painn_spectra.spectra.experiment import experiment_curve
 from painn_spectra.spectra.measured import read_measured
 from painn_spectra.spectra.spectrum import compute_spectra
 
@@ -112,6 +113,25 @@ def test_stage(spectra, tmp_path):
         for width in ("", "-column")
         for ending in ("svg", "pdf", "png")
     }
+
+
+def test_a_shifted_zero_line(spectra, tmp_path, capsys):
+    """10 km/mol on 0.02 km/mol per cm-1 times 1500 cm-1: named, and taken off where asked for."""
+    measured = tmp_path / "measured.csv"
+    x = np.arange(500.0, 2000.0)
+    y = 10 * np.exp(-0.5 * ((x - 1490) / 15) ** 2) / (15 * np.sqrt(2 * np.pi)) + 0.02
+    noise = np.random.default_rng(0).normal(scale=1e-4, size=len(x))
+    rows = "".join(f"{a},{b:.6f}\n" for a, b in zip(x, y + noise, strict=True))
+    measured.write_text("wavenumber,km/mol per cm-1\n" + rows)
+    (_, _), (about, plain) = compare(spectra, tmp_path, ir=str(measured))
+    assert "makes 75 % of the area" in capsys.readouterr().err and "lowered" not in about["ir_measured"]
+    (_, _), (about, lowered) = compare(spectra, tmp_path, ir=str(measured), zero_line="lowest")
+    assert about["ir_measured"].startswith("measured (lowered by 0.0199")
+    assert not capsys.readouterr().err
+    raised, right = (float(scores[0]["area_ratio"]) for scores in (plain, lowered))
+    assert right / raised == pytest.approx((10 + 0.02 * 1500) / 10, rel=0.05)
+    clean = experiment_curve(Experiment(ir=str(measured), zero_line="lowest"), "ir")
+    assert np.trapezoid(clean.intensity, clean.wavenumber_cm) == pytest.approx(10, abs=0.5)
 
 
 def test_stage_without_experiment(spectra, tmp_path):

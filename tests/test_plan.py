@@ -218,6 +218,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "molecules.experiment.bands": ("mine.csv", {"compare", "ladder"}),
     "molecules.experiment.ir": ("mine.jdx", {"compare", "ladder"}),
     "molecules.experiment.raman": ("mine.jdx", {"compare", "ladder"}),
+    "molecules.experiment.zero_line": ("lowest", {"compare", "ladder"}),
     "molecules.experiment.fit_scale": (True, {"compare", "ladder"}),
 }
 TOLD_NOTHING = {"evaluate", "rounds", "calibrate", "accuracy", "vpt2"}

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from painn_spectra.download import is_address, local_copy
+from painn_spectra.download import is_address
+from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.csv_files import read_spectrum
-from painn_spectra.spectra.measured import read_measured
+from painn_spectra.spectra.experiment import experiment_curve
+from painn_spectra.spectra.measured import NAMES as KINDS
 from painn_spectra.spectra.raman import FIRST_STOKES_CM
 from painn_spectra.spectra.sticks import read_tables
 from painn_spectra.tables import read_csv
@@ -55,16 +57,17 @@ def sticks_of(tables: Sequence[Path]) -> list[dict[str, Any]]:
     ]
 
 
-def measured_of(experiment: dict[str, str]) -> dict[str, Any]:
+def measured_of(named: dict[str, Any]) -> dict[str, Any]:
     """Measured curves that the settings name and that are still there; saturated points are null.
 
     One from an address was fetched when it was compared.
     """
-    found = {}
-    for kind in CURVES:
-        source = experiment.get(kind) or ""
-        if is_address(source) or Path(source).is_file():
-            curve = read_measured(local_copy(source))
+    experiment = Experiment.model_validate(named)
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        source = experiment.sources.get(kind, "")
+        curve = experiment_curve(experiment, kind) if is_address(source) or Path(source).is_file() else None
+        if curve:
             found[kind] = {
                 "title": curve.title,
                 "nu": compact(curve.wavenumber_cm),

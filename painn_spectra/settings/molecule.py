@@ -41,6 +41,9 @@ class Experiment(Settings):
     )
     ir: str | None = Field(default=None, description="measured IR, path or address: JCAMP-DX or CSV")
     raman: str | None = Field(default=None, description="measured Raman, path or address: JCAMP-DX or CSV")
+    zero_line: Literal["file", "lowest"] = Field(
+        default="file", description="of measured IR: as the file has it, or its lowest value taken for zero"
+    )
     fit_scale: bool = Field(
         default=False, description="score again with wavenumbers times a factor fitted to the measured curve"
     )

@@ -7,15 +7,16 @@ from types import MappingProxyType
 import numpy as np
 from scipy.signal import find_peaks
 
-from painn_spectra.download import CACHE, local_copy
+from painn_spectra.download import CACHE
 from painn_spectra.errors import InputError
 from painn_spectra.plotting import versions
 from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.bands import band_centroid, band_integral, bin_overlap
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
+from painn_spectra.spectra.experiment import experiment_curve
 from painn_spectra.spectra.figures import draw_infrared, draw_raman
-from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
+from painn_spectra.spectra.measured import Kind, MeasuredCurve
 from painn_spectra.spectra.model_spread import band_spread
 from painn_spectra.spectra.npz_file import read_arrays
 from painn_spectra.spectra.raman import stokes_cross_section
@@ -68,10 +69,7 @@ def compare_stage(
     cache: folder of downloads.
     """
     published = read_bands(Path(experiment.bands)) if experiment.bands else []
-    sources: dict[Kind, str | None] = {"ir": experiment.ir, "raman": experiment.raman}
-    measured = {
-        kind: read_measured(local_copy(source, cache), kind) for kind, source in sources.items() if source
-    }
+    measured = {kind: curve for kind in DRAW if (curve := experiment_curve(experiment, kind, cache))}
     metadata, infrared = read_spectrum(spectra_dir / "ir.csv")
     _, raman = read_spectrum(spectra_dir / "raman.csv")
     wavenumber, densities, models = read_replicas(spectra_dir / "replicas.npz")
@@ -83,7 +81,7 @@ def compare_stage(
     scores: list[list[object]] = []
     beside: dict[Kind, Beside] = {}
     for kind, curve in measured.items():
-        check_formula(curve, metadata, sources[kind], kind)
+        check_formula(curve, metadata, experiment.sources[kind], kind)
         found, beside[kind] = score_rows(
             kind, curve, metadata, wavenumber, densities[kind], sticks, experiment.fit_scale
         )
@@ -102,7 +100,7 @@ def compare_stage(
             draw(metadata, columns[kind], files, of_kind, pair, sticks, width_in)
 
 
-def check_formula(curve: MeasuredCurve, metadata: Mapping[str, str], source: str | None, kind: Kind) -> None:
+def check_formula(curve: MeasuredCurve, metadata: Mapping[str, str], source: str, kind: Kind) -> None:
     """Raise InputError where the file says that it is of another molecule."""
     ours = metadata.get("formula")
     if ours and curve.formula and curve.formula != ours:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
 from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.bands import band_centroid, band_integral, find_bands
 from painn_spectra.spectra.compare import read_bands, read_replicas
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.spectra.csv_files import read_spectrum, read_table, write_table
+from painn_spectra.spectra.experiment import experiment_curve
 from painn_spectra.spectra.ladder_figure import draw_ladder
-from painn_spectra.spectra.measured import MeasuredCurve, read_measured
+from painn_spectra.spectra.measured import MeasuredCurve
 from painn_spectra.spectra.similarity import from_sticks
 from painn_spectra.tables import read_object
 
@@ -88,7 +88,7 @@ def ladder_stage(
     """
     rungs = read_rungs(results, dynamics)
     notes = rungs[-1].notes
-    curve = read_measured(local_copy(experiment.ir), "ir") if experiment.ir else None
+    curve = experiment_curve(experiment, "ir")
     bands = windows(experiment, rungs)
     rows = [row for band in bands for row in rows_of(band, rungs, curve)]
     metadata = {

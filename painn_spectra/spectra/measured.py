@@ -20,7 +20,7 @@ Kind = Literal["ir", "raman"]
 JCAMP_SUFFIXES = (".jdx", ".dx", ".jcm", ".jcamp")
 MIN_POINTS = 10
 HIGHEST_FUNDAMENTAL_CM = 4500.0
-NAMES = {"ir": "an infrared", "raman": "a Raman"}
+NAMES: dict[Kind, str] = {"ir": "an infrared", "raman": "a Raman"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class MeasuredCurve:
     n_saturated: int = 0
     conditions: Conditions = field(default_factory=Conditions)
     formula: str | None = None  # in Hill's order, where the file tells it
+    lowered_by: float = 0.0  # `unit`, where the lowest value is taken for zero
 
     @property
     def is_absolute(self) -> bool:
@@ -41,8 +42,9 @@ class MeasuredCurve:
 
     @property
     def caption(self) -> str:
-        """Title and conditions."""
-        words = self.conditions.words
+        """Title, conditions and what was done to the zero line."""
+        lowered = f"lowered by {self.lowered_by:.3g} {self.unit}" if self.lowered_by else ""
+        words = ", ".join(part for part in (self.conditions.words, lowered) if part)
         return f"{self.title} ({words})" if words else self.title
 
 
