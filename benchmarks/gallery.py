@@ -40,8 +40,8 @@ BANDS = {
 
 
 REMARKS = {
-    "benzene": "The file's zero line lies at 0.06 km/mol per cm⁻¹, 211 of the 433 km/mol that it holds; the "
-    "scores take it as it is. Without it the ratio of areas is 0.99. Two points at 673 cm⁻¹ are saturated."
+    "benzene": "The file stands on half of its area, which `experiment.zero_line: lowest` takes off. Two points "
+    "at 673 cm⁻¹ are saturated."
 }
 
 
