@@ -40,8 +40,8 @@ BANDS = {
 
 
 REMARKS = {
-    "benzene": "The file stands on half of its area, which `experiment.zero_line: lowest` takes off. Two points "
-    "at 673 cm⁻¹ are saturated."
+    "benzene": "The file stands on half of its area, which `experiment.zero_line: lowest` takes off. Two "
+    "points at 673 cm⁻¹ are saturated."
 }
 
 

@@ -18,7 +18,6 @@ from painn_spectra.spectra.csv_files import read_table
 from painn_spectra.spectra.ladder import LABELS
 
 STICKS = {name: LABELS[name] for name in ("reference", "model", "vpt2")}
-DYNAMICS = ("classical", "rpmd", "trpmd", "trpmd16", "trpmd32", "tepigs")
 
 
 def centroids(folder: Path, lower_cm: float, upper_cm: float) -> dict[str, tuple[float, float]]:
@@ -28,12 +27,10 @@ def centroids(folder: Path, lower_cm: float, upper_cm: float) -> dict[str, tuple
         path = folder / f"harmonic/{name}.csv"
         if path.is_file():
             found[label] = stick_centroid(path, lower_cm, upper_cm)
-    for kind in DYNAMICS:
-        path = folder / kind / "replicas.npz"
-        if path.is_file():
-            nu, densities, _ = read_replicas(path)
-            middle = band_centroid(nu, densities["ir"], lower_cm, upper_cm)
-            found[kind] = (middle[0], middle[1])
+    for path in sorted(folder.glob("*/replicas.npz")):
+        nu, densities, _ = read_replicas(path)
+        middle = band_centroid(nu, densities["ir"], lower_cm, upper_cm)
+        found[path.parent.name] = (middle[0], middle[1])
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
-from painn_spectra.tables import read_csv, read_object
+from painn_spectra.tables import markdown, read_csv, read_object
 from painn_spectra.units import KCAL_MOL_EV
 
 # test MAE of energy and forces | kcal/mol and kcal/mol/Å, 950 or 1000 training geometries
@@ -55,9 +55,9 @@ def accuracy_table(folders: Sequence[Path], table: Path) -> None:
         of_set = [row for row in rows if row["labels"] == labels]
         if of_set:
             text += f"{labels.replace('md', 'MD')}, test MAE of energy / forces in {unit}\n\n"
-            text += markdown(of_set, published, factor) + "\n"
+            text += errors_table(of_set, published, factor) + "\n\n"
     if scalars:
-        text += "QM9, test MAE\n\n" + qm9_markdown(scalars)
+        text += "QM9, test MAE\n\n" + qm9_table(scalars) + "\n"
     write_text(table, text)
     print(text, end="")
 
@@ -84,39 +84,30 @@ def measured(folder: Path) -> dict[str, Any] | None:
     }
 
 
-def markdown(
+def errors_table(
     rows: Sequence[dict[str, Any]], published: dict[str, dict[str, tuple[float, float]]], factor: float
 ) -> str:
     """One line per entry."""
-    heads = [
-        "system",
-        "this program",
-        *published,
-        "training frames",
-        "members",
-        "epochs",
-        "hours of training",
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    heads = ["system", "this program", *published, "training frames", "members", "epochs"]
+    lines = []
     for row in sorted(rows, key=lambda row: (row["system"], row["entry"])):
         others = [source.get(row["system"]) for source in published.values()]
-        cells = [
+        lines.append([
             f"{row['system']} ({row['entry']})",
             f"{row['energy'] * factor:.3g} / {row['forces'] * factor:.3g}",
             *("–" if pair is None else f"{pair[0]:.3g} / {pair[1]:.3g}" for pair in others),
             *(str(row[key]) for key in ("n_train", "members", "epochs")),
             f"{row['hours']:.2g}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        ])  # fmt: skip
+    return markdown([*heads, "hours of training"], lines)
 
 
-def qm9_markdown(rows: Sequence[dict[str, Any]]) -> str:
+def qm9_table(rows: Sequence[dict[str, Any]]) -> str:
     """One line per property."""
     heads = ["property", "this program", "PaiNN", "offsets alone", "unit", "training", "test", "hours"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = []
     for row in rows:
         numbers = [f"{row[key]:.3g}" for key in ("mae", "painn", "baseline_mae")]
-        cells = [row["target"], *numbers, row["unit"], str(row["n_train"]), str(row["n_test"])]
-        lines.append("| " + " | ".join([*cells, f"{row['hours']:.2g}"]) + " |")
-    return "\n".join(lines) + "\n"
+        counts = [str(row["n_train"]), str(row["n_test"]), f"{row['hours']:.2g}"]
+        lines.append([row["target"], *numbers, row["unit"], *counts])
+    return markdown(heads, lines)
