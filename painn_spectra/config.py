@@ -30,7 +30,7 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
         "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},
     },
     "paper": {
-        "model": {"n_features": 128, "n_layers": 3},
+        "model": {"n_features": 128, "n_layers": 3, "n_radial": 20},
         "train": {
             "epochs": 5000,
             "batch_size": 10,
