@@ -118,7 +118,7 @@ LEVEL = {"label", "harmonic-reference", "torsions"}
 # Setting -> (another value, what of the entry's plan it changes). `data` and `model` are where the entry
 # takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
 EDITS: dict[str, tuple[Any, set[str]]] = {
-    "quality": ("paper", {"label-pretraining", "pretrain", "start", "train", "md"}),
+    "quality": ("paper", {"label-pretraining", "pretrain", "start", "train", "md"} | CORRECTION),
     "sampling.n_embeddings": (20, {"conformers"}),
     "sampling.n_frames": (300, {"sample", "chunks"}),
     "sampling.temperature_K": (400.0, {"sample"}),
