@@ -41,6 +41,7 @@ TINY = {
         "epochs": 60,
         "learning_rate": 5e-3,
         "ema_decay": 0.9,
+        "linear_beyond": None,  # a few hundred steps stay far from any knee
         "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 5e-3},
     },
     "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 0.7, "checkpoint_interval_ps": 0.5},

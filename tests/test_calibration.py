@@ -21,7 +21,7 @@ from painn_spectra.snapshot import snapshot
 from painn_spectra.train import train_model
 
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
-QUICK = TrainSettings(epochs=30, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
+QUICK = TrainSettings(epochs=30, batch_size=6, learning_rate=5e-3, ema_decay=0.9, linear_beyond=None)
 
 
 def test_the_factor_of_a_known_law():
