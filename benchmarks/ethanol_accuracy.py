@@ -20,6 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from painn_spectra import keys
 from painn_spectra.config import QUALITY, load_config
@@ -226,14 +227,15 @@ def draw(runs: list[Run]) -> None:
                 axis.plot(sizes, means, look, color=PARITY_COLOURS[name], label=label)
                 for size, values in points:
                     axis.plot([size] * len(values), values, ".", color=PARITY_COLOURS[name], markersize=3)
-            axis.axhline(PAPER[name], color="0.6", linewidth=0.8, zorder=1)
-            axis.set(
-                xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE ({PAPER_UNITS[name][0]})"
-            )
+            axis.axhline(PAPER[name], color="0.6", linewidth=0.8, zorder=1, label="paper, 8000 labels")
+            unit = PAPER_UNITS[name][0]
+            axis.set(xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE,\n{unit}")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ticks = sorted({size for _, _, size, _ in series(runs)})
             axis.set_xticks(ticks, [str(size) for size in ticks])
             axis.minorticks_off()
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         save(figure, FIGURES / "learning_curve.svg", FIGURES / "learning_curve.png")
 
 
