@@ -168,11 +168,8 @@ def curve_table(runs: list[Run]) -> str:
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     heads = ["quality", "labels", "pre-training", *units, "splits", "minutes each"]
     lines = []
-    for quality, cheap, _, of_size in series(runs):
-        cells = [
-            f"{np.mean(in_paper_units([thermal(run) for run in of_size], name)):.3g}"
-            for name in keys.PROPERTIES
-        ]
+    for quality, cheap, _, of_size in series([thermal(run) for run in runs]):
+        cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
         labels = np.mean([run["labels"] for run in of_size])
@@ -183,10 +180,11 @@ def curve_table(runs: list[Run]) -> str:
 
 
 def thermal(run: Run) -> Run:
-    """Errors over frames of dynamics at 300 to 600 K, as the paper's are."""
+    """The run with errors over frames of dynamics at 300 to 600 K, as the paper's are."""
     parts = [part for name, part in run["kinds"].items() if name in THERMAL]
     n = [part["n"] for part in parts]
-    return {"mae": {name: np.average([p["mae"][name] for p in parts], weights=n) for name in run["mae"]}}
+    mae = {name: np.average([part["mae"][name] for part in parts], weights=n) for name in run["mae"]}
+    return run | {"mae": mae}
 
 
 def in_paper_units(runs: list[Run], name: str) -> list[float]:
@@ -210,15 +208,13 @@ def by_kind(runs: list[Run]) -> str:
 
 def draw(runs: list[Run]) -> None:
     """`quick`'s errors on thermal frames against labels, logarithmic axes, a point per split; four panels."""
-    runs = [run for run in runs if run["quality"] == "quick"]
+    runs = [thermal(run) for run in runs if run["quality"] == "quick"]
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
             for cheap, look in ((True, "-"), (False, ":")):
                 points = [
-                    (size, in_paper_units([thermal(run) for run in of], name))
-                    for _, made, size, of in series(runs)
-                    if made == cheap
+                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == cheap
                 ]
                 if not points:
                     continue

@@ -11,7 +11,7 @@ from pathlib import Path
 from painn_spectra import __version__
 from painn_spectra.commands import dynamics, harmonics, labels, pages, spectra, training
 from painn_spectra.commands.parsing import Arguments, Parser
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 
 
 def parser() -> Parser:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `painn-spectra summary results | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # no permission, no space
-        reason = error.strerror or (str(error) or type(error).__name__).splitlines()[0]
+        reason = error.strerror or first_line(error)
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"error: {where}{reason}; check path, permissions and free space, then run it again")
     except KeyboardInterrupt:

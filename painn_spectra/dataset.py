@@ -13,7 +13,7 @@ from ase.io import read
 
 from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import atomic_path, content_hash, write_json, write_text
 from painn_spectra.label_checks import check_units
 from painn_spectra.settings.training import DatasetSettings
@@ -65,7 +65,7 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     try:
         frames = read(path, index=":", format="extxyz")
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise InputError(
             f"{path}: cannot be read as extxyz, perhaps truncated ({reason}); restore the file"
         ) from None

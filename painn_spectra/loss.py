@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames
+from painn_spectra.errors import first_line
 from painn_spectra.model.potential import Potential
 
 VALIDATION_BATCH = 64
@@ -98,8 +99,9 @@ def compiled(plain: LossOf, potential: Potential, example: Batch) -> LossOf:
     try:
         fast(example).backward()
     except Exception as error:  # no compiler, no Python headers, a full disk: all leave the plain way
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        print(f"training step not compiled ({reason[:100]}): it runs at half speed", file=sys.stderr)
+        print(
+            f"training step not compiled ({first_line(error)[:100]}): it runs at half speed", file=sys.stderr
+        )
         return plain
     finally:
         potential.zero_grad(set_to_none=False)
@@ -116,9 +118,10 @@ def validation_errors(potential: nn.Module, data: Batch, index: np.ndarray, loss
         share = len(batch[keys.NUMBERS]) / len(index)
         predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], loss.wanted)
         real = batch[keys.NUMBERS] > 0
+        n_real = real.sum()
         for name in loss.wanted:
             error = predicted[name] - batch[name]
-            total += share * loss.weights[name] * float(loss.penalty(name, error, real.sum()))
+            total += share * loss.weights[name] * float(loss.penalty(name, error, n_real))
             sums[name] += share * float((error[real] if name == keys.FORCES else error).abs().mean())
     errors = {"loss": total}
     for name, value in sums.items():

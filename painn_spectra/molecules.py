@@ -16,7 +16,7 @@ from rdkit.Chem import rdDetermineBonds
 from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, StereoEnumerationOptions
 from scipy.sparse.csgraph import connected_components
 
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.first_frame import check_electrons
 from painn_spectra.md.bonds import bonds
 
@@ -159,7 +159,7 @@ def _from_file(text: str, charge: int, multiplicity: int) -> Structure:
     except KeyError as error:
         raise InputError(f"structure = {text}: {error} is no element; correct the first column") from None
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"structure = {text}: cannot be read as xyz ({reason}); correct the file") from None
     if len(atoms) == 0:
         raise InputError(f"structure = {text}: holds no atoms; give an xyz file with one geometry")

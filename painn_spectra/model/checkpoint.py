@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from painn_spectra import __version__, keys
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import write_bytes
 from painn_spectra.model.potential import Potential
 
@@ -71,7 +71,7 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
         potential = Potential(**architecture)
         potential.load_state_dict(state)
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OverflowError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"{path}: weights do not fit the architecture ({reason}); train it again") from None
     potential.metadata = metadata | {"elements": elements}
     return potential.to(device=device, dtype=dtype).eval()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from painn_spectra import keys
+from painn_spectra.errors import first_line
 from painn_spectra.model.potential import Potential
 
 PATIENCE = 200  # calls of one shape before it is worth a minute of compiling
@@ -22,9 +23,8 @@ class Compiled(nn.Module):
     def __init__(self, potential: Potential, backend: str = "inductor", patience: int = PATIENCE) -> None:
         super().__init__()
         self.plain = copy.deepcopy(potential).eval().requires_grad_(False)
-        mode = (
-            "reduce-overhead" if backend == "inductor" else None
-        )  # CUDA graphs; other backends have no modes
+        # CUDA graphs; other backends have no modes
+        mode = "reduce-overhead" if backend == "inductor" else None
         self.fast = torch.compile(self.plain, fullgraph=True, dynamic=False, backend=backend, mode=mode)
         self.patience = patience
         self.calls: Counter[object] = Counter()
@@ -42,9 +42,7 @@ class Compiled(nn.Module):
                 out = self.fast(numbers, positions, properties)
                 return {name: value.clone() for name, value in out.items()}  # the next replay overwrites them
             except Exception as error:  # no compiler, too many shapes, no memory for another graph
-                lines = [line for line in str(error).splitlines() if line.strip()]
-                reason = (lines or [type(error).__name__])[0]
-                print(f"dynamics step not compiled ({reason[:100]}): it runs more slowly", file=sys.stderr)
+                reason = first_line(error)[:100]
+                print(f"dynamics step not compiled ({reason}): it runs more slowly", file=sys.stderr)
                 self.fails = True
-        out = self.plain(numbers, positions, properties)
-        return out
+        return self.plain(numbers, positions, properties)  # type: ignore[no-any-return]

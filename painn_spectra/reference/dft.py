@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.settings.molecule import Method
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
@@ -47,7 +47,7 @@ def check_method(method: Method, numbers: np.ndarray) -> None:
         libxc.xc_type(method.functional)
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
-            f"method.functional = {method.functional!r}: not known to PySCF ({_first_line(error)}); "
+            f"method.functional = {method.functional!r}: not known to PySCF ({first_line(error)}); "
             "use a name like PBE0, B3LYP or wB97X-V"
         ) from None
     for key in ("basis", "polarizability_basis"):
@@ -62,7 +62,7 @@ def check_method(method: Method, numbers: np.ndarray) -> None:
             except Exception as error:
                 raise InputError(
                     f"method.{key} = {basis!r}: PySCF has no such basis for {ELEMENTS[z]} "
-                    f"({_first_line(error)}); use a name like def2-TZVP"
+                    f"({first_line(error)}); use a name like def2-TZVP"
                 ) from None
 
 
@@ -175,7 +175,3 @@ def _polarizability(mf: Any, method: Method) -> np.ndarray:
 def _numpy(array: Any) -> np.ndarray:
     """An array of the host, also from a GPU."""
     return np.asarray(array.get() if hasattr(array, "get") else array, dtype=float)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

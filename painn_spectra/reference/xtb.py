@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import atomic_masses
 
 from painn_spectra import keys
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
 FIELD_AU = 1e-3  # Hartree/(e·bohr): large against the SCF threshold, small against the hyperpolarizability
@@ -55,9 +55,8 @@ def label(
         try:
             return calculator.singlepoint().dict()
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"gfn2-xtb did not converge ({reason}); check the geometry, charge and spin"
+                f"gfn2-xtb did not converge ({first_line(error)}); check the geometry, charge and spin"
             ) from None
 
     free = run()

@@ -12,7 +12,7 @@ from painn_spectra.download import is_address
 from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.csv_files import read_spectrum
 from painn_spectra.spectra.experiment import experiment_curve
-from painn_spectra.spectra.measured import NAMES as KINDS
+from painn_spectra.spectra.measured import Kind
 from painn_spectra.spectra.raman import FIRST_STOKES_CM
 from painn_spectra.spectra.sticks import read_tables
 from painn_spectra.tables import read_csv
@@ -22,7 +22,7 @@ DIGITS = 5
 IR, RAMAN = "ir_km_mol-1_per_cm-1", "activity_A4_amu-1_per_cm-1"
 PARTS = {"isotropic": "isotropic_A4_amu-1_per_cm-1", "anisotropic": "anisotropic_A4_amu-1_per_cm-1"}
 MODEL_ERROR = "model_standard_deviation"  # a column of an ensemble's spectra
-CURVES = {"ir": "infrared", "raman": "Raman"}
+CURVES: tuple[Kind, ...] = ("ir", "raman")
 
 
 def spectra_of(folder: Path) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def measured_of(named: dict[str, Any]) -> dict[str, Any]:
     """
     experiment = Experiment.model_validate(named)
     found: dict[str, Any] = {}
-    for kind in KINDS:
+    for kind in CURVES:
         source = experiment.sources.get(kind, "")
         curve = experiment_curve(experiment, kind) if is_address(source) or Path(source).is_file() else None
         if curve:

@@ -5,19 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from painn_spectra.download import CACHE, local_copy
 from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
-from painn_spectra.spectra.similarity import SMOOTHING_SIGMA_CM
+from painn_spectra.spectra.similarity import smoothed
 
 SUSPICIOUS_SHARE = 0.2  # of the area, below the lowest value
 
 
 def experiment_curve(experiment: Experiment, kind: Kind, cache: Path = CACHE) -> MeasuredCurve | None:
     """The curve of `kind`, None where there is none. Tells on stderr where its zero line looks shifted."""
-    source = experiment.ir if kind == "ir" else experiment.raman
+    source = experiment.sources.get(kind)
     if not source:
         return None
     curve = read_measured(local_copy(source, cache), kind)
@@ -40,5 +39,5 @@ def lowest_value(curve: MeasuredCurve) -> tuple[float, float]:
     valid = np.isfinite(curve.intensity)
     grid = np.arange(curve.wavenumber_cm[0], curve.wavenumber_cm[-1], 1.0)
     values = np.interp(grid, curve.wavenumber_cm[valid], curve.intensity[valid])
-    lowest = float(gaussian_filter1d(values, SMOOTHING_SIGMA_CM, mode="nearest").min())
+    lowest = float(smoothed(values).min())
     return lowest, lowest * len(grid) / float(values.sum())

@@ -20,7 +20,7 @@ Kind = Literal["ir", "raman"]
 JCAMP_SUFFIXES = (".jdx", ".dx", ".jcm", ".jcamp")
 MIN_POINTS = 10
 HIGHEST_FUNDAMENTAL_CM = 4500.0
-NAMES: dict[Kind, str] = {"ir": "an infrared", "raman": "a Raman"}
+NAMES = {"ir": "an infrared", "raman": "a Raman"}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.spectra.series import (
     MOTION_SHAPES,
     SERIES_SHAPES,
@@ -43,7 +43,7 @@ class Member:
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             self.shape, fortran, self.dtype = header(self.stream)
         except (*DAMAGE, KeyError) as error:
-            raise InputError(f"{path}: {name!r} cannot be read ({_reason(error)}); {FIX}") from None
+            raise InputError(f"{path}: {name!r} cannot be read ({first_line(error)}); {FIX}") from None
         if self.dtype.hasobject:
             raise InputError(f"{path}: {name!r} is pickled, which is never loaded; {FIX}")
         if self.dtype.kind not in "fiu":
@@ -61,7 +61,7 @@ class Member:
             self.stream.seek(self.start + first * row_bytes)
             data = self.stream.read(n * row_bytes)
         except DAMAGE as error:
-            raise InputError(f"{self.path}: {self.name!r} is damaged ({_reason(error)}); {FIX}") from None
+            raise InputError(f"{self.path}: {self.name!r} is damaged ({first_line(error)}); {FIX}") from None
         if len(data) != n * row_bytes:
             raise InputError(f"{self.path}: {self.name!r} ends too early; {FIX}")
         return np.frombuffer(data, self.dtype).reshape(n, *row_shape).astype(np.float64)
@@ -93,7 +93,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 with archive.open(entry) as stream:
                     arrays[entry.filename.removesuffix(".npy")] = npy.read_array(stream, allow_pickle=False)
     except DAMAGE as error:
-        raise InputError(f"{path}: cannot be read ({_reason(error)}); compute it again") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); compute it again") from None
     return arrays
 
 
@@ -114,7 +114,7 @@ def open_npz(
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; correct the path") from None
         except DAMAGE as error:
-            reason = "the file is empty" if _is_empty(path) else f"damaged or not .npz ({_reason(error)})"
+            reason = "the file is empty" if _is_empty(path) else f"damaged or not .npz ({first_line(error)})"
             raise InputError(f"{path}: {reason}; {FIX}") from None
         names = {Path(entry).stem for entry in archive.namelist() if entry.endswith(".npy")}
         members = {
@@ -157,7 +157,3 @@ def _reader(member: Member, shape: tuple[int, ...]) -> Read:
 
 def _is_empty(path: Path) -> bool:
     return path.is_file() and path.stat().st_size == 0
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

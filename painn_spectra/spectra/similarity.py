@@ -88,7 +88,7 @@ def target(curve: MeasuredCurve, wavenumber_cm: Array, fwhm_cm: float) -> Target
     offset = 0.0 if curve.conditions.laser_nm is None else float(measured.min())  # of a detector's counts
     measured = measured - offset
     counted = np.interp(grid, curve.wavenumber_cm, valid.astype(float)) > 0.5
-    smooth = np.where(counted, _smooth(measured), 0.0)
+    smooth = np.where(counted, smoothed(measured), 0.0)
     maxima, _ = find_peaks(smooth, prominence=PROMINENCE * smooth.max())
     between = [a + int(np.argmin(smooth[a:b])) for a, b in pairwise(maxima)]
     borders = np.array([0, *between, len(grid)])
@@ -164,7 +164,7 @@ def from_sticks(wavenumber_cm: Array, positions_cm: Array, heights: Array, fwhm_
 
 def _scores(computed: Array, to: Target) -> Scores:
     counted = to.counted
-    theirs, ours = _smooth(to.measured), _smooth(computed)
+    theirs, ours = smoothed(to.measured), smoothed(computed)
     p, q = _unit_area(ours[counted]), _unit_area(theirs[counted])
     maxima, _ = find_peaks(ours, prominence=PROMINENCE * ours.max())
     differences = np.abs(to.grid_cm[maxima][:, None] - to.grid_cm[to.maxima])
@@ -195,8 +195,9 @@ def _broadened(density: Array, from_fwhm_cm: float, to_fwhm_cm: float) -> Array:
     return gaussian_filter1d(density, missing, mode="nearest") if missing > 0 else density
 
 
-def _smooth(density: Array) -> Array:
-    return gaussian_filter1d(density, SMOOTHING_SIGMA_CM, mode="nearest")  # 1 cm⁻¹ grid
+def smoothed(density: Array) -> Array:
+    """As both curves are before they are scored; (n,) on a grid of 1 cm⁻¹."""
+    return gaussian_filter1d(density, SMOOTHING_SIGMA_CM, mode="nearest")
 
 
 def _unit_area(density: Array) -> Array:
