@@ -28,7 +28,7 @@ STAGE_VERSION = {
     "calibrate": 1,
     "md": 5,
     "sample-centroids": 2,
-    "train-correction": 1,
+    "train-correction": 2,
     "vpt2": 2,
     "ladder": 1,
     "harmonic-reference": 1,
@@ -42,7 +42,7 @@ STAGE_VERSION = {
 }
 
 # settings of `tepigs` that the sampling of centroids does not use
-CORRECTION = {"n_features", "n_layers", "epochs", "batch_size", "learning_rate"}
+CORRECTION = {"n_features", "n_layers", "n_radial", "epochs", "batch_size", "learning_rate"}
 
 _FIRST_SET = {"n_frames", "temperature_K", "n_trajectories", "interval_fs", "modes_fraction", "seed"}
 _MODEL_BATCH = {
@@ -126,8 +126,9 @@ def stage_settings(
         case "train-correction":
             own = config.tepigs.model_dump(include={"epochs", "batch_size", "learning_rate", "seed"})
             loss = LossWeights(energy=0.0)  # no label is a free energy
-            learning = TrainSettings(**own, loss=loss, device=config.train.device)
-            size = config.tepigs.model_dump(include={"n_features", "n_layers"})
+            # squares, for the mean of noisy, skewed labels is what is learnt
+            learning = TrainSettings(**own, loss=loss, linear_beyond=None, device=config.train.device)
+            size = config.tepigs.model_dump(include={"n_features", "n_layers", "n_radial"})
             used = {"train": learning.model_dump(exclude={"members", "pretrain"}), "model": model | size}
         case "harmonic-model":
             used = {"isotopes": molecule.isotopologue, "temperature_K": molecule.temperature_K}

@@ -106,6 +106,8 @@ def test_stages_read_back_what_they_are_told():
     first, second = (parse_settings(stages.TrainStage, told[stage]) for stage in ("pretrain", "train"))
     assert (first.member, first.charge, first.train.pretrain.epochs) == (4, 1, 5)
     assert (second.member, second.charge, second.train.epochs, second.model) == (4, 1, 3, config.model)
+    correction = parse_settings(stages.TrainStage, told["train-correction"])
+    assert correction.train.linear_beyond is None  # the mean of skewed labels, not their most likely value
     assert json.loads(told["report"])["molecule"]["name"] == "a"
 
 
@@ -118,7 +120,7 @@ LEVEL = {"label", "harmonic-reference", "torsions"}
 # Setting -> (another value, what of the entry's plan it changes). `data` and `model` are where the entry
 # takes them from, `members` the ensemble. What follows a stage is Snakemake's to find: test_workflow.py.
 EDITS: dict[str, tuple[Any, set[str]]] = {
-    "quality": ("paper", {"label-pretraining", "pretrain", "start", "train", "md"} | CORRECTION),
+    "quality": ("paper", {"label-pretraining", "pretrain", "start", "train", "md"}),
     "sampling.n_embeddings": (20, {"conformers"}),
     "sampling.n_frames": (300, {"sample", "chunks"}),
     "sampling.temperature_K": (400.0, {"sample"}),
@@ -137,7 +139,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "dataset.split_seed": (1, {"gather"}),
     "model.n_features": (32, TRAINING),
     "model.n_layers": (2, TRAINING),
-    "model.n_radial": (10, TRAINING | CORRECTION),
+    "model.n_radial": (10, TRAINING),
     "model.cutoff_A": (6.0, TRAINING | CORRECTION),
     "train.members": (2, {"members"}),
     "train.epochs": (7, {"train"}),
@@ -184,6 +186,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "tepigs.equilibration_ps": (1.0, CENTROIDS),
     "tepigs.n_features": (64, CORRECTION),
     "tepigs.n_layers": (3, CORRECTION),
+    "tepigs.n_radial": (6, CORRECTION),
     "tepigs.epochs": (50, CORRECTION),
     "tepigs.batch_size": (8, CORRECTION),
     "tepigs.learning_rate": (1e-3, CORRECTION),

@@ -62,6 +62,7 @@ class TePigsSettings(Settings):
     equilibration_ps: Positive = 0.5
     n_features: Annotated[int, Field(ge=2, multiple_of=2)] = 32
     n_layers: Count = 2
+    n_radial: Count = 8
     epochs: Count = 30
     batch_size: Count = 16
     learning_rate: Positive = 2e-3

@@ -15,14 +15,16 @@ from ase.io import write
 from toy_potentials import Hydroxyl, load_hydroxyl
 
 from painn_spectra import keys
+from painn_spectra.config import load_config
 from painn_spectra.md.integrators import evaluate
 from painn_spectra.md.mechanics import mechanics
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.total import load_total
-from painn_spectra.settings.dynamics import DynamicsSettings, TePigsSettings
-from painn_spectra.settings.training import ModelSettings, TrainSettings
+from painn_spectra.plan import stage_settings
+from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.spectra.correlation import Estimator
+from painn_spectra.stages import TrainStage
 from painn_spectra.tepigs.centroids import sample_centroids
 from painn_spectra.train import train_model
 from painn_spectra.units import AMU_A2_FS2_IN_EV, BOLTZMANN_EV_K, EV_CM, HBAR_EV_FS
@@ -119,20 +121,18 @@ def test_te_pigs_keeps_the_stretch_where_it_belongs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frames = [Atoms("OH", [[0, 0, 0], [0.97 + 0.05 * rng.standard_normal(), 0, 0]]) for _ in range(8)]
     write(dataset, frames, format="extxyz")
-    settings = TePigsSettings(n_frames=1600, n_replicas=8, interval_fs=4.0, epochs=24)
+    tepigs = {"n_frames": 1600, "n_replicas": 8, "interval_fs": 4.0, "epochs": 24}
+    config = load_config({"molecules": [{"name": "OH"}], "dynamics": ["tepigs"], "tepigs": tepigs})
     centroids, split = tmp_path / "centroids.extxyz", tmp_path / "split.json"
     isotopes = dict(enumerate(Hydroxyl.masses_amu))
-    sample_centroids(model, dataset, centroids, split, settings, isotopes, load=load_hydroxyl)
-    learning = {"epochs": settings.epochs, "batch_size": 16, "learning_rate": 2e-3, "loss": {"energy": 0.0}}
+    sample_centroids(model, dataset, centroids, split, config.tepigs, isotopes, load=load_hydroxyl)
+    learning = TrainStage.model_validate_json(stage_settings(config, "train-correction", "OH", 0, "tepigs"))
     correction = tmp_path / "correction.pt"
-    train_model(
-        centroids, split, correction, tmp_path / "metrics.jsonl", TrainSettings(**learning),
-        ModelSettings(n_features=settings.n_features, n_layers=settings.n_layers),
-    )  # fmt: skip
+    train_model(centroids, split, correction, tmp_path / "metrics.jsonl", learning.train, learning.model)
     total = fastest(load_total(model, correction=correction, load=load_hydroxyl))
     _, origin = exact_centroid()
     position, error, width = band("classical", total)
     print(told("Te PIGS", position, error, width, origin))
     assert error < 8
-    assert abs(position - origin) < 30 + 3 * error
+    assert abs(position - origin) < 20 + 3 * error
     assert width < 130
