@@ -24,14 +24,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from painn_spectra import keys
 from painn_spectra.config import QUALITY, load_config
-from painn_spectra.dataset import Frames, gather_labels, read_frames, read_split
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.evaluate import error_rows, predict
 from painn_spectra.files import write_json
+from painn_spectra.gathering import gather_labels
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.plotting import PARITY_COLOURS, save, style
 from painn_spectra.sampling.pretraining import label_pretraining
 from painn_spectra.settings.training import ModelSettings, TrainSettings
+from painn_spectra.split import read_split
 from painn_spectra.tables import markdown
 from painn_spectra.train import pretrain_model, train_model
 from painn_spectra.units import BOHR3_A3, DEBYE_EA, KCAL_MOL_EV

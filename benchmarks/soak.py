@@ -17,7 +17,7 @@ import psutil
 from ase import Atoms
 from ase.io import write
 
-from painn_spectra.dataset import gather_labels
+from painn_spectra.gathering import gather_labels
 from painn_spectra.labelling import label_chunk
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.settings.dynamics import DynamicsSettings

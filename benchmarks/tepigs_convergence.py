@@ -19,11 +19,12 @@ from ase.io import read
 from painn_spectra import keys
 from painn_spectra.cli import main as painn_spectra
 from painn_spectra.config import load_config
-from painn_spectra.dataset import read_frames, read_split
+from painn_spectra.dataset import read_frames
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.plan import stage_settings
 from painn_spectra.spectra.bands import band_centroid
 from painn_spectra.spectra.compare import read_replicas
+from painn_spectra.split import read_split
 from painn_spectra.tepigs.centroids import write_centroids
 
 CASES = ((500.0, 4000), (500.0, 2000), (500.0, 1000), (400.0, 4000), (700.0, 4000))  # K, centroids; a

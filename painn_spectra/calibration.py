@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from painn_spectra import keys
-from painn_spectra.dataset import Frames, read_frames, read_split
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import mean_over, predict
 from painn_spectra.files import content_hash, write_json
 from painn_spectra.model.checkpoint import learnt, load_model
+from painn_spectra.split import read_split
 from painn_spectra.tables import text_table
 
 Array = NDArray[np.float64]

@@ -1,9 +1,7 @@
-"""Labelled frames: extxyz in, checks, split by trajectory, content hash."""
+"""Labelled frames: extxyz in, every one of them checked."""
 
 import dataclasses
-import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,9 @@ from ase.io import read
 from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
 from painn_spectra.errors import InputError, first_line
-from painn_spectra.files import atomic_path, content_hash, write_json, write_text
-from painn_spectra.label_checks import check_units
-from painn_spectra.settings.training import DatasetSettings
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 LEVEL_KEY = "REF_method"
-SPLIT_VERSION = 1
-FAILED_FRACTION = 0.05  # of the frames: more failures mean that the method does not suit the molecule
 MOST_COLUMNS = 1000  # of an array in an extxyz file
 ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
 
@@ -201,134 +194,3 @@ def labelled_atoms(
             frame.info[LABEL_KEYS[name]] = value.ravel() if value.ndim else float(value)
     frame.info |= info
     return frame
-
-
-def split_frames(
-    groups: np.ndarray, settings: DatasetSettings, addition: bool = False
-) -> dict[str, list[int]]:
-    """Train, validation and test indices: whole trajectories are held out for the test.
-
-    Random frames of one trajectory resemble each other and would flatter every error. The last frames of each
-    training trajectory validate, or whole trajectories where they are short. A single trajectory is cut in
-    time. An addition to frames that are split already may leave a part without any.
-    """
-    order, rng = np.arange(len(groups)), np.random.default_rng(settings.split_seed)
-    test = _held_out(groups, order, settings.test_fraction, rng)
-    rest = np.setdiff1d(order, test)
-    _, sizes = np.unique(groups[rest], return_counts=True)
-    if len(sizes) and settings.validation_fraction * sizes.min() >= 1:
-        parts = [rest[groups[rest] == name] for name in np.unique(groups[rest])]
-        validation = np.concatenate([_tail(part, settings.validation_fraction) for part in parts])
-    else:
-        validation = _held_out(groups, rest, settings.validation_fraction, rng)
-    split = {"train": np.setdiff1d(rest, validation), "validation": validation, "test": test}
-    empty = [name for name, index in split.items() if len(index) == 0]
-    if empty and not addition:
-        raise InputError(
-            f"{len(groups)} labelled frames leave none for {' and '.join(empty)}; label more frames"
-        )
-    return {name: sorted(int(k) for k in index) for name, index in split.items()}
-
-
-def _held_out(groups: np.ndarray, index: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Frames of whole trajectories, together near `fraction` of `index`; the end of a single trajectory."""
-    names, sizes = np.unique(groups[index], return_counts=True)
-    if len(names) < 2:
-        return _tail(index, fraction)
-    target, total, held = fraction * len(index), 0, []
-    for k in rng.permutation(len(names)):
-        if abs(total + sizes[k] - target) < abs(total - target):
-            total += sizes[k]
-            held.append(names[k])
-    return index[np.isin(groups[index], held or [names[sizes.argmin()]])]
-
-
-def _tail(index: np.ndarray, fraction: float) -> np.ndarray:
-    return index[len(index) - max(1, round(fraction * len(index))) :]
-
-
-def gather_labels(
-    labels: Sequence[Path],
-    dataset: Path,
-    split: Path,
-    settings: DatasetSettings,
-    previous: tuple[Path, Path] | None = None,
-    failures: Sequence[Path] = (),
-    properties: tuple[str, ...] = keys.PROPERTIES,
-) -> None:
-    """Stage: check the labels, join them in `dataset` and freeze the split with the content's hash.
-
-    properties: labels that every frame must have, those that are learnt.
-
-    previous: dataset and split that the new labels follow; every frame stays in its part, so that what a
-    model has learnt, or learnt cheap labels around, is never tested on.
-    failures: reports of the labelling jobs. Raises InputError when more than 5 % of the frames are missing.
-    """
-    check_failures(failures)
-    written = [path for path in labels if path.stat().st_size]
-    if not written and previous and not any(_n_frames(path) for path in failures):
-        # the rounds have ended: what follows sees the same set
-        write_text(dataset, previous[0].read_text(encoding="utf-8"))
-        write_text(split, previous[1].read_text(encoding="utf-8"))
-        return
-    if not written:
-        raise InputError(f"{labels[0]}: holds no frames; label more frames")
-    sets = [read_frames(path, properties) for path in written]
-    if not failures:  # brought along: our own labelling knows its units
-        for frames, path in zip(sets, written, strict=True):
-            check_units(frames, path)
-    groups = np.concatenate([frames.groups for frames in sets])
-    known = read_frames(previous[0], properties).groups if previous else groups[:0]
-    added = split_frames(groups, settings, addition=previous is not None)
-    parts = {name: [len(known) + k for k in index] for name, index in added.items()}
-    if previous:
-        parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
-        groups = np.concatenate([known, groups])
-    with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
-        for path in [*(previous or ())[:1], *written]:
-            content = path.read_bytes()
-            stream.write(content if content.endswith(b"\n") else content + b"\n")
-    header: dict[str, Any] = {
-        "format_version": SPLIT_VERSION,
-        "dataset_sha256": content_hash(dataset),
-        "test_trajectories": sorted(set(groups[parts["test"]].tolist())),
-    }
-    write_json(split, header | parts)
-    counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
-    print(f"{dataset}: {len(groups)} frames, {counts}")
-
-
-def _n_frames(report: Path) -> int:
-    return int(json.loads(report.read_text(encoding="utf-8"))["n_frames"])
-
-
-def check_failures(reports: Sequence[Path]) -> None:
-    """Print the frames that labelling left out; raise InputError when they are more than 5 %."""
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
-    failed = {frame: text for content in contents for frame, text in content["failed"].items()}
-    total = sum(content["n_frames"] for content in contents)
-    for frame, reason in sorted(failed.items()):
-        print(f"left out: frame {frame}, {reason}")
-    if len(failed) > FAILED_FRACTION * total:
-        frame, reason = next(iter(failed.items()))
-        raise InputError(
-            f"{len(failed)} of {total} frames could not be labelled, more than {100 * FAILED_FRACTION:g} %; "
-            f"frame {frame}: {reason}"
-        )
-
-
-def read_split(path: Path, dataset: Path) -> dict[str, list[int]]:
-    """The frozen split; raises InputError when it was made for another dataset."""
-    try:
-        content = json.loads(Path(path).read_text())
-        parts = {name: content[name] for name in ("train", "validation", "test")}
-        stored = content["dataset_sha256"]
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'"
-        ) from None
-    if stored != content_hash(dataset):
-        raise InputError(
-            f"{path}: was made for another {dataset}; rerun 'snakemake --forcerun gather_labels'"
-        )
-    return parts

@@ -11,7 +11,7 @@ import torch
 from ase.data import chemical_symbols
 
 from painn_spectra import keys
-from painn_spectra.dataset import Frames, read_frames, read_split
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
 from painn_spectra.loss_curves import draw_losses
@@ -19,6 +19,7 @@ from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.outliers import find_outliers, write_outliers
 from painn_spectra.plotting import draw_parity, versions
+from painn_spectra.split import read_split
 
 BATCH = 64
 COLUMNS = ("property", "unit", "mae", "rmse", "baseline_mae", "baseline_rmse", "n")

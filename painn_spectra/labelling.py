@@ -11,10 +11,11 @@ from ase import Atoms
 from ase.io import write
 
 from painn_spectra import keys
-from painn_spectra.dataset import FAILED_FRACTION, labelled_atoms, read_atoms
+from painn_spectra.dataset import labelled_atoms, read_atoms
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, output_lock, write_json
 from painn_spectra.first_frame import check_electrons
+from painn_spectra.gathering import FAILED_FRACTION
 from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import dft

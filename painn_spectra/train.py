@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from ase.data import atomic_masses
 
-from painn_spectra.dataset import Frames, read_frames, read_split
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import predict
 from painn_spectra.files import atomic_path, content_hash, output_lock, write_text
@@ -20,6 +20,7 @@ from painn_spectra.model.normalise import carry_over, label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.settings.training import ModelSettings, TrainSettings
+from painn_spectra.split import read_split
 from painn_spectra.trained_range import trained_range
 
 

@@ -10,14 +10,16 @@ from small_model import two_molecules
 
 from painn_spectra import keys
 from painn_spectra.calibration import calibrate, factors, read_factors, spread_over, table
-from painn_spectra.dataset import Frames, gather_labels, read_frames, read_split
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import evaluate_stage, mean_over, predict
 from painn_spectra.fitting import Trainer
+from painn_spectra.gathering import gather_labels
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.predictions import predict_files
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
 from painn_spectra.snapshot import snapshot
+from painn_spectra.split import read_split
 from painn_spectra.train import train_model
 
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from clones import BIN, TINY, Clone
 
-from painn_spectra.dataset import read_frames, read_split
+from painn_spectra.dataset import read_frames
+from painn_spectra.split import read_split
 from painn_spectra.tables import read_csv
 
 pytestmark = pytest.mark.workflow

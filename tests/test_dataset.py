@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels, read_atoms, read_frames, read_split, split_frames
+from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
+from painn_spectra.gathering import gather_labels
 from painn_spectra.settings.training import DatasetSettings
+from painn_spectra.split import read_split, split_frames
 
 
 def test_shipped_labels_are_read_as_written(ethanol_labels):

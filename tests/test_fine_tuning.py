@@ -9,9 +9,10 @@ from ase.build import molecule
 from ase.io import write
 
 from painn_spectra import keys
-from painn_spectra.dataset import Frames, gather_labels, labelled_atoms, read_frames
+from painn_spectra.dataset import Frames, labelled_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import error_rows, predict
+from painn_spectra.gathering import gather_labels
 from painn_spectra.model.checkpoint import learnt, load_model
 from painn_spectra.model.normalise import carry_over
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings

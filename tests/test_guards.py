@@ -13,9 +13,8 @@ from ase.data import atomic_masses
 from toy_potentials import load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.dataset import SPLIT_VERSION, labelled_geometries, split_frames
+from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.segments import production_segments
 from painn_spectra.model.checkpoint import save_model
@@ -23,6 +22,7 @@ from painn_spectra.model.potential import Potential
 from painn_spectra.report.words import cautions
 from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.settings.training import DatasetSettings
+from painn_spectra.split import split_frames, write_split
 from painn_spectra.summary import frames_of
 
 SHORT: dict[str, Any] = {
@@ -240,8 +240,7 @@ def test_members_tell_where_they_disagree(tmp_path, inputs, capsys):
     other.write_text(json.dumps({"name": "water", "loosest_eV_A2": 8.0}), encoding="utf-8")
     _, frames = labelled_geometries(dataset)
     parts = split_frames(np.zeros(len(frames), int), DatasetSettings(test_fraction=0.4))
-    header = {"format_version": SPLIT_VERSION, "dataset_sha256": content_hash(dataset)}
-    split.write_text(json.dumps(header | parts), encoding="utf-8")
+    write_split(split, dataset, parts, [])
 
     def spread(r: np.ndarray) -> float:
         stretch = np.linalg.norm(r[..., 1, :] - r[..., 2, :], axis=-1) - np.hypot(1.2, 0.93)  # Å

@@ -9,8 +9,9 @@ from ase import Atoms
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.dataset import Frames, gather_labels, read_frames
+from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
+from painn_spectra.gathering import gather_labels
 from painn_spectra.label_checks import check_units
 from painn_spectra.settings.training import DatasetSettings
 

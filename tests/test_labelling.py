@@ -16,12 +16,14 @@ from ase.build import molecule
 from ase.io import write
 
 from painn_spectra import keys, labelling
-from painn_spectra.dataset import gather_labels, read_atoms, read_frames, read_split
+from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
+from painn_spectra.gathering import gather_labels
 from painn_spectra.labelling import label_chunk, store_key
 from painn_spectra.reference import xtb
 from painn_spectra.settings.molecule import Method
 from painn_spectra.settings.training import DatasetSettings
+from painn_spectra.split import read_split
 from painn_spectra.stages import LabelStage
 
 pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")

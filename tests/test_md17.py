@@ -8,7 +8,7 @@ from ase.build import molecule
 
 from painn_spectra import keys
 from painn_spectra.config import load_config
-from painn_spectra.dataset import read_frames, read_split
+from painn_spectra.dataset import read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import evaluate_files
 from painn_spectra.files import write_json, write_text
@@ -17,6 +17,7 @@ from painn_spectra.plan_checks import check_plan
 from painn_spectra.published.md17 import LEARNT, gather_published
 from painn_spectra.published.table import accuracy_table
 from painn_spectra.settings.molecule import Published
+from painn_spectra.split import read_split
 from painn_spectra.train import train_model
 
 KCAL = 1 / 23.060548  # eV, NIST

@@ -11,7 +11,7 @@ from small_model import write_model
 from toy_potentials import Toy, load_toy, write_inputs
 
 from painn_spectra import keys
-from painn_spectra.dataset import labelled_geometries, read_frames, read_split
+from painn_spectra.dataset import labelled_geometries, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.kinds import beads_of, block_replicas, dynamics_settings
 from painn_spectra.md.limits import check_ring_polymer
@@ -20,6 +20,7 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.total import load_total
 from painn_spectra.sampling.model_batch import replicas
 from painn_spectra.settings.dynamics import DynamicsSettings, TePigsSettings
+from painn_spectra.split import read_split
 from painn_spectra.tepigs.centroids import packed, sample_centroids, trusted, unpacked
 
 SHORT = {"n_replicas": 3, "equilibration_ps": 0.05, "production_ps": 0.1, "checkpoint_interval_ps": 0.03}

@@ -7,11 +7,13 @@ import pytest
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels, read_frames, read_split
+from painn_spectra.dataset import read_frames
 from painn_spectra.errors import InputError
+from painn_spectra.gathering import gather_labels
 from painn_spectra.reference import xtb
 from painn_spectra.sampling.pretraining import FRAMES_PER_BURST, _burst, label_pretraining
 from painn_spectra.settings.training import DatasetSettings, PretrainSettings
+from painn_spectra.split import read_split
 from painn_spectra.units import BOHR_A, DEBYE_EA
 
 pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")

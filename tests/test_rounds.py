@@ -10,7 +10,7 @@ from torch import nn
 from toy_potentials import GEOMETRIES, load_toy
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels
+from painn_spectra.gathering import gather_labels
 from painn_spectra.harmonic_model import harmonic_model
 from painn_spectra.sampling import model_batch
 from painn_spectra.sampling.model_batch import sample_model

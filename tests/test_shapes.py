@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels, read_frames
+from painn_spectra.dataset import read_frames
 from painn_spectra.evaluate import predict
+from painn_spectra.gathering import gather_labels
 from painn_spectra.harmonic_reference import harmonic_reference
 from painn_spectra.labelling import label_chunk
 from painn_spectra.md.run import run_dynamics

@@ -16,13 +16,15 @@ from ase.io import read, write
 from scipy.optimize import brentq
 
 from painn_spectra import keys
-from painn_spectra.dataset import gather_labels, read_frames, read_split
+from painn_spectra.dataset import read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import error_rows, evaluate_files, evaluate_stage, predict
+from painn_spectra.gathering import gather_labels
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
+from painn_spectra.split import read_split
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
 DATA = Path(__file__).parent / "data"

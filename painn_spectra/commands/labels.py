@@ -69,7 +69,7 @@ def label(a: Arguments) -> None:
 
 
 def gather(a: Arguments) -> None:
-    from painn_spectra.dataset import gather_labels
+    from painn_spectra.gathering import gather_labels
     from painn_spectra.settings.base import parse_settings
     from painn_spectra.stages import GatherStage
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.dataset import labelled_geometries, read_split
+from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
@@ -42,6 +42,7 @@ from painn_spectra.progress import Progress
 from painn_spectra.settings.base import DYNAMICS
 from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.settings.molecule import Isotopes
+from painn_spectra.split import read_split
 from painn_spectra.trained_range import Bounds, bounds_of
 
 Array = NDArray[np.float64]

@@ -12,12 +12,13 @@ from ase.io import write
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.dataset import LEVEL_KEY, SPLIT_VERSION, Frames, labelled_atoms
+from painn_spectra.dataset import LEVEL_KEY, Frames, labelled_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, content_hash, write_json
+from painn_spectra.files import atomic_path
 from painn_spectra.label_checks import check_units
 from painn_spectra.settings.molecule import Published
+from painn_spectra.split import write_split
 from painn_spectra.units import KCAL_MOL_EV
 
 Array = NDArray[Any]
@@ -56,16 +57,8 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
     with atomic_path(dataset) as temporary:
         write(temporary, structures, format="extxyz")
     parts = np.split(np.arange(len(structures)), [settings.n_train, needed])
-    write_json(
-        split,
-        {
-            "format_version": SPLIT_VERSION,
-            "dataset_sha256": content_hash(dataset),
-            "test_trajectories": ["test"],
-            "published": settings.model_dump(include={"system", "labels"}),
-        }
-        | {name: index.tolist() for name, index in zip(("train", "validation", "test"), parts, strict=True)},
-    )
+    named = {name: index.tolist() for name, index in zip(("train", "validation", "test"), parts, strict=True)}
+    write_split(split, dataset, named, ["test"], published=settings.model_dump(include={"system", "labels"}))
     print(f"{dataset}: {settings.system}, {settings.labels}: {needed} training, {len(test)} test frames")
 
 

@@ -11,7 +11,7 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra.ase import check_elements
-from painn_spectra.dataset import labelled_geometries, read_frames, read_split
+from painn_spectra.dataset import labelled_geometries, read_frames
 from painn_spectra.evaluate import error_rows, mean_over
 from painn_spectra.evaluate import predict as evaluate_frames
 from painn_spectra.files import content_hash, open_parts, output_lock, write_json, write_text
@@ -31,6 +31,7 @@ from painn_spectra.sampling.rounds import reason_to_stop, spectrum_changes
 from painn_spectra.sampling.screening import fingerprints
 from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.settings.training import SamplingSettings
+from painn_spectra.split import read_split
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from ase.io import write
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 
-from painn_spectra.dataset import Frames, labelled_atoms, read_atoms, read_frames, read_split
+from painn_spectra.dataset import Frames, labelled_atoms, read_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.processes import finished_jobs
@@ -18,6 +18,7 @@ from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
 from painn_spectra.sampling.screening import intact
 from painn_spectra.settings.training import PretrainSettings
+from painn_spectra.split import read_split
 
 TIMESTEP_FS = 1.0
 FRAME_INTERVAL_FS = 20  # a quarter period of the slowest bends: neighbours differ, bursts stay short

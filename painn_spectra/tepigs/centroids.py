@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
-from painn_spectra.dataset import SPLIT_VERSION, labelled_atoms, labelled_geometries, split_frames
+from painn_spectra.dataset import labelled_atoms, labelled_geometries
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
 from painn_spectra.isotopes import isotopic_masses
@@ -35,6 +35,7 @@ from painn_spectra.sampling.parts import scatter
 from painn_spectra.settings.dynamics import DynamicsSettings, TePigsSettings
 from painn_spectra.settings.molecule import Isotopes
 from painn_spectra.settings.training import DatasetSettings
+from painn_spectra.split import split_frames, write_split
 from painn_spectra.trained_range import bounds_of
 
 Array = NDArray[np.float64]
@@ -126,12 +127,7 @@ def write_centroids(written: Sequence[Atoms], output: Path, split: Path) -> None
     with atomic_path(output) as temporary:
         write(temporary, written, format="extxyz")
     groups = np.array([frame.info["seed"] for frame in written])
-    header = {
-        "format_version": SPLIT_VERSION,
-        "dataset_sha256": content_hash(output),
-        "test_trajectories": [],
-    }
-    write_json(split, header | split_frames(groups, DatasetSettings(test_fraction=0.1)))
+    write_split(split, output, split_frames(groups, DatasetSettings(test_fraction=0.1)), [])
 
 
 @single_thread()

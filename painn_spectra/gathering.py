@@ -1,0 +1,82 @@
+"""The stage `gather`: all labels of a molecule in one data set, and its split."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from painn_spectra import keys
+from painn_spectra.dataset import read_frames
+from painn_spectra.errors import InputError
+from painn_spectra.files import atomic_path, write_text
+from painn_spectra.label_checks import check_units
+from painn_spectra.settings.training import DatasetSettings
+from painn_spectra.split import read_split, split_frames, write_split
+
+FAILED_FRACTION = 0.05  # of the frames: more failures mean that the method does not suit the molecule
+
+
+def gather_labels(
+    labels: Sequence[Path],
+    dataset: Path,
+    split: Path,
+    settings: DatasetSettings,
+    previous: tuple[Path, Path] | None = None,
+    failures: Sequence[Path] = (),
+    properties: tuple[str, ...] = keys.PROPERTIES,
+) -> None:
+    """Stage: check the labels, join them in `dataset` and freeze the split with the content's hash.
+
+    properties: labels that every frame must have, those that are learnt.
+
+    previous: dataset and split that the new labels follow; every frame stays in its part, so that what a
+    model has learnt, or learnt cheap labels around, is never tested on.
+    failures: reports of the labelling jobs. Raises InputError when more than 5 % of the frames are missing.
+    """
+    check_failures(failures)
+    written = [path for path in labels if path.stat().st_size]
+    if not written and previous and not any(_n_frames(path) for path in failures):
+        # the rounds have ended: what follows sees the same set
+        write_text(dataset, previous[0].read_text(encoding="utf-8"))
+        write_text(split, previous[1].read_text(encoding="utf-8"))
+        return
+    if not written:
+        raise InputError(f"{labels[0]}: holds no frames; label more frames")
+    sets = [read_frames(path, properties) for path in written]
+    if not failures:  # brought along: our own labelling knows its units
+        for frames, path in zip(sets, written, strict=True):
+            check_units(frames, path)
+    groups = np.concatenate([frames.groups for frames in sets])
+    known = read_frames(previous[0], properties).groups if previous else groups[:0]
+    added = split_frames(groups, settings, addition=previous is not None)
+    parts = {name: [len(known) + k for k in index] for name, index in added.items()}
+    if previous:
+        parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
+        groups = np.concatenate([known, groups])
+    with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
+        for path in [*(previous or ())[:1], *written]:
+            content = path.read_bytes()
+            stream.write(content if content.endswith(b"\n") else content + b"\n")
+    write_split(split, dataset, parts, sorted(set(groups[parts["test"]].tolist())))
+    counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
+    print(f"{dataset}: {len(groups)} frames, {counts}")
+
+
+def _n_frames(report: Path) -> int:
+    return int(json.loads(report.read_text(encoding="utf-8"))["n_frames"])
+
+
+def check_failures(reports: Sequence[Path]) -> None:
+    """Print the frames that labelling left out; raise InputError when they are more than 5 %."""
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
+    failed = {frame: text for content in contents for frame, text in content["failed"].items()}
+    total = sum(content["n_frames"] for content in contents)
+    for frame, reason in sorted(failed.items()):
+        print(f"left out: frame {frame}, {reason}")
+    if len(failed) > FAILED_FRACTION * total:
+        frame, reason = next(iter(failed.items()))
+        raise InputError(
+            f"{len(failed)} of {total} frames could not be labelled, more than {100 * FAILED_FRACTION:g} %; "
+            f"frame {frame}: {reason}"
+        )
