@@ -19,6 +19,7 @@ from painn_spectra.spectra.text_file import open_text
 from painn_spectra.spectra.trajectory_file import open_trajectory
 
 FRAMES = (".extxyz", ".xyz")
+TABLES = (".csv", ".json", ".jdx")
 SETTING = re.compile(r"(?:spectra\.)?\b((?:fwhm|laser|min_wavenumber|max_wavenumber)_(?:cm|nm))\b")
 
 
@@ -31,11 +32,13 @@ def analyze_files(
 ) -> None:
     """Write ir, raman (.csv, .json, .jdx, figures), bands.csv and replicas.npz into `out`.
 
-    inputs: files of independent replicas of one molecule. A spectrum whose property is absent is not written.
+    inputs: files of independent replicas of one molecule. A spectrum whose property is absent is not written,
+    and an earlier one in `out` is removed.
     """
     from painn_spectra.plotting import versions
     from painn_spectra.spectra.figures import draw_infrared, draw_raman
 
+    check_paths(inputs, out, model)
     with ExitStack() as stack:
         parts = [stack.enter_context(open_series(path, sampling, model)) for path in inputs]
         try:
@@ -43,6 +46,8 @@ def analyze_files(
         except InputError as error:
             raise InputError(as_options(str(error))) from None
     files = [out / name for name in ("ir.csv", "raman.csv", "bands.csv", "replicas.npz")]
+    for path in written(out):  # an earlier run may have had a spectrum that this one has not
+        path.unlink(missing_ok=True)
     write_spectra(spectra, *files)
     for name, draw, columns in (
         ("ir", draw_infrared, infrared_columns(spectra)),
@@ -53,6 +58,27 @@ def analyze_files(
     if spectra.metadata["n_replicas"] == "1":
         print("no error bars: one series has none, give independent replicas")
     print(f"written to {out}")
+
+
+def written(out: Path) -> list[Path]:
+    """All files that a run may leave in `out`."""
+    from painn_spectra.plotting import METADATA as DRAWN
+
+    endings = [*TABLES, *(f"{narrow}{ending}" for narrow in ("", "-column") for ending in DRAWN)]
+    names = [f"{kind}{ending}" for kind in ("ir", "raman") for ending in endings]
+    return [out / name for name in (*names, "power.csv", "bands.csv", "bands.json", "replicas.npz")]
+
+
+def check_paths(inputs: Sequence[Path], out: Path, model: Path | None) -> None:
+    """Raise InputError for an input given twice or to be overwritten, and for a model that nothing needs."""
+    places, results = [path.resolve() for path in inputs], {path.resolve() for path in written(out)}
+    for path, place in zip(inputs, places, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{path}: is given twice; independent replicas make error bars, give it once")
+        if place in results:
+            raise InputError(f"{path}: would be overwritten by the results; give another folder with --out")
+    if model and not any(path.suffix.lower() in FRAMES for path in inputs):
+        raise InputError(f"--model {model}: is for geometries, {' or '.join(FRAMES)}; leave it out")
 
 
 def as_options(message: str) -> str:
@@ -74,6 +100,7 @@ def open_series(path: Path, sampling: Sampling, model: Path | None = None) -> It
     elif suffix == ".npz":
         numbers = npz_numbers(path)
         masses = None if numbers is None else standard_masses(path, numbers)
+        numbers = None if numbers is None else numbers.astype(int)
         with open_npz(path, sampling, numbers, masses) as series:
             yield series
     elif path.is_dir():
@@ -88,7 +115,7 @@ def standard_masses(path: Path, numbers: np.ndarray) -> np.ndarray:
     from ase.data import atomic_masses
 
     whole = np.asarray(numbers).astype(int)
-    if not (whole == numbers).all() or whole.min() < 1 or whole.max() > 94:
+    if not whole.size or not (whole == numbers).all() or whole.min() < 1 or whole.max() > 94:
         raise InputError(f"{path}: 'numbers' are not atomic numbers from 1 to 94; correct or remove them")
     return atomic_masses[whole]
 

@@ -169,6 +169,35 @@ def spoilt(index):
     return mu
 
 
+def test_an_archive_names_its_atoms(tmp_path):
+    np.savez(tmp_path / "a.npz", dipole=MU, numbers=[8, 1, 1])
+    assert run(tmp_path / "a.npz", "--out", tmp_path / "out") == 0
+    assert read_spectrum(tmp_path / "out/ir.csv")[0]["formula"] == "H2O"
+
+
+def test_results_are_those_of_the_last_run_alone(toy, tmp_path):
+    _, arrays = toy
+    np.savez(tmp_path / "both.npz", **arrays)
+    np.savez(tmp_path / "one.npz", dipole=arrays["dipole"])
+    (tmp_path / "raman-notes.csv").write_text("mine", encoding="utf-8")
+    assert run(tmp_path / "both.npz", "--out", tmp_path) == 0
+    assert (tmp_path / "raman.json").is_file()
+    assert run(tmp_path / "one.npz", "--out", tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.glob("raman*")) == ["raman-notes.csv"]
+
+
+def test_no_input_is_overwritten_or_counted_twice(tmp_path, capsys):
+    np.savez(tmp_path / "replicas.npz", dipole=MU)
+    assert run(tmp_path / "replicas.npz", "--out", tmp_path) == 2
+    assert "would be overwritten by the results; give another folder" in capsys.readouterr().err
+    assert run(tmp_path / "replicas.npz", tmp_path / "../x" / ".." / tmp_path.name / "replicas.npz",
+               "--out", tmp_path / "out") == 2  # fmt: skip
+    assert "is given twice" in capsys.readouterr().err
+    assert run(tmp_path / "replicas.npz", "--model", "m.pt", "--out", tmp_path / "out") == 2
+    assert "--model m.pt: is for geometries" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -184,6 +213,8 @@ def spoilt(index):
         ("a.npz", {"dipole": MU[:, :100]}, ["0.10 ps are too short for --fwhm-cm = 20", "set 375"]),
         ("a.npz", {"dipole": MU, "masses_amu": np.array([1.0, -1])}, ["masses", "positive"]),
         ("a.npz", {"dipole": MU, "numbers": np.array([1.5, 8])}, ["not atomic numbers"]),
+        ("a.npz", {"dipole": MU, "numbers": np.array([])}, ["not atomic numbers"]),
+        ("a.npz", {"dipole": MU, "numbers": np.array(["O", "H"])}, ["'numbers' is <U1, not real numbers"]),
         ("a.npz", b"", ["empty"]),
         ("a.npz", b"no archive", ["damaged or not .npz"]),
         ("a.npz", None, ["no such file"]),

@@ -278,6 +278,58 @@ def test_unusable_csv(read, text, message):
         read(text, "curve.csv")
 
 
+COLUMN = [f"{1000 + k},{k / 10 + 1}" for k in range(N)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffWavenumber,Raw,Processed\n"
+        + "\n".join(f"{row.split(',')[0]},7,{row.split(',')[1]}" for row in COLUMN),
+        "Wavenumber;Intensity\n" + "\n".join(row.replace(",", ";").replace(".", ",") for row in COLUMN),
+        "Wavenumber,Intensity,\n" + "\n".join(f"{row}," for row in COLUMN),
+        "\n".join([*COLUMN, "measured by hand"]),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(read, text):
+    curve = read(text, "a.csv", "raman")
+    assert curve.wavenumber_cm == pytest.approx(1000 + np.arange(N))
+    assert curve.intensity == pytest.approx(1 + np.arange(N) / 10)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "words"),
+    [
+        ([*COLUMN[:6], "1006,x", *COLUMN[7:]], "raman", "'1006, x' is no row of numbers"),
+        ([*COLUMN, "1012,----"], "raman", "'1012, ----' is no row of numbers"),
+        (["wavenumber,transmittance", *COLUMN], "raman", "is an infrared spectrum, by its transmittance"),
+        ([*COLUMN, *COLUMN], "raman", "24 points have only 12 different wavenumbers"),
+        ([*COLUMN, "1e9,1"], "raman", "goes up to 1e+09 cm-1"),
+    ],
+)
+def test_tables_that_are_none(read, rows, kind, words):
+    with pytest.raises(InputError) as caught:
+        read("\n".join(rows), "a.csv", kind)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["NMR SPECTRUM", "UV/VIS SPECTRUM", "INFRARED INTERFEROGRAM"])
+def test_other_blocks_are_passed_over(read, first):
+    other = jcamp_text(0.0, 0.5, np.ones(N), xunits="HZ").replace("INFRARED SPECTRUM", first)
+    wanted = jcamp_text(1000.0, 1.0, np.linspace(0.1, 0.5, N))
+    assert read(other + wanted, kind="ir").wavenumber_cm[0] == 1000
+    with pytest.raises(InputError, match="but an infrared spectrum is expected"):
+        read(other, kind="ir")
+
+
+def test_pairs_with_decimal_commas_are_no_pairs(read):
+    pairs = "\n".join(f"{400 + k},5 0,{123 + k}" for k in range(N))
+    text = jcamp_text(1000.0, 1.0, np.ones(N))
+    text = text[: text.index("##NPOINTS")] + f"##XYDATA=(XY..XY)\n{pairs}\n##END=\n"
+    with pytest.raises(InputError, match="24 points have only 13 different wavenumbers: decimal commas"):
+        read(text, kind="ir")
+
+
 def test_csv_says_what_its_ordinate_is(read):
     rows = "".join(f"{300 + i},50\n" for i in range(N))
     curve = read("wavenumber,% transmittance\n" + rows, "curve.csv", "ir")

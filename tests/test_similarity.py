@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from painn_spectra.errors import InputError
+from painn_spectra.spectra.conditions import Conditions
 from painn_spectra.spectra.measured import MeasuredCurve
-from painn_spectra.spectra.ordinates import ABSOLUTE, Conditions
+from painn_spectra.spectra.ordinates import ABSOLUTE
 from painn_spectra.spectra.similarity import Rung, fitted_scale, from_sticks, score, target
 
 NU = np.arange(500.0, 2500.0, 2.0)
@@ -119,3 +120,52 @@ def test_curves_that_do_not_meet():
     far = MeasuredCurve(NU + 1990, gaussian(1000), "absorbance", "far")
     with pytest.raises(InputError, match="far: measured from 2490 to 4488 cm-1, computed from 500 to 2498"):
         target(far, NU, 10.0)
+
+
+def scored(nu, density, measured_nu, measured, **conditions):
+    """Scores of absolute curves on axes of their own."""
+    of = MeasuredCurve(measured_nu, measured, ABSOLUTE, "toy", 0, Conditions(**conditions))
+    return score(Rung("toy", nu, density[None]), target(of, nu, 10.0), 10.0)[0]
+
+
+@pytest.mark.parametrize(("fwhm_cm", "step_cm"), [(0.5, 0.25), (0.1, 0.07), (0.25, 0.13)])
+def test_lines_finer_than_the_grid_keep_their_areas(fwhm_cm, step_cm):
+    fine, sigma = np.arange(500, 2500, step_cm), fwhm_cm / np.sqrt(8 * np.log(2))
+    centres = (700.3, 900.5, 1200.9, 1700.1)
+    values = scored(NU, sum(gaussian(c, 10 / 2.3548) for c in centres), fine,
+                    sum(gaussian(c, sigma, fine) for c in centres), resolution_cm=fwhm_cm)  # fmt: skip
+    assert values.area_ratio == pytest.approx(1, abs=0.01)
+    assert values.position_error_cm < 1.5
+
+
+def test_what_a_file_leaves_out_is_not_compared():
+    """A hole in the axis, or one of saturated points, between two bands; both curves hold a third in it."""
+    nu = np.arange(500.0, 3500.0, 2.0)
+    ours = sum(gaussian(c, nu=nu) for c in (800, 2000, 3000))
+    kept = (nu < 1500) | (nu > 2500)
+    missing = scored(nu, ours, nu[kept], ours[kept])
+    assert missing.area_ratio == pytest.approx(1, abs=1e-3) and missing.cosine == pytest.approx(1, abs=1e-3)
+    assert missing.earth_mover_cm < 1 and missing.matched_bands == 2
+    coarse = scored(nu, ours, nu[::12], ours[::12])  # a coarse axis is no hole
+    assert coarse.matched_bands == 3
+
+
+def test_earth_is_moved_across_holes():
+    """Half of the area goes from 1630 to 1770, with and without 1650 to 1750 saturated."""
+    ours, theirs = gaussian(700) + gaussian(1770), gaussian(700) + gaussian(1630)
+    whole, _ = scores(ours, curve(theirs))
+    spoilt, _ = scores(ours, curve(np.where((NU > 1685) & (NU < 1715), np.nan, theirs)))
+    assert whole.earth_mover_cm == pytest.approx(70, abs=0.5)
+    assert spoilt.earth_mover_cm == pytest.approx(70, abs=2)
+
+
+@pytest.mark.parametrize("values", [np.zeros(len(NU)), np.full(len(NU), 0.3), -gaussian(1000)])
+def test_a_curve_without_bands(values):
+    with pytest.raises(InputError, match="equal or none is positive; give another"):
+        target(curve(values), NU, 10.0)
+
+
+@pytest.mark.parametrize("resolution", [1e6, 1e300, -4.0])
+def test_a_resolution_that_is_none(resolution):
+    with pytest.raises(InputError, match=r"a resolution of .* leaves nothing"):
+        target(curve(gaussian(1000), resolution_cm=resolution), NU, 10.0)

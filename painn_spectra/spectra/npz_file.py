@@ -144,6 +144,8 @@ def npz_numbers(path: Path) -> Array | None:
             if f"{NUMBERS}.npy" not in names:
                 return None
             return Member(archive, NUMBERS, path, stack).per_atom()
+    except InputError:
+        raise
     except DAMAGE:
         return None  # opening it for the series tells what is wrong
 

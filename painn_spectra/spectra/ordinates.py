@@ -1,12 +1,12 @@
 """Measured ordinates as absorption: each unit by its name, absolute where path and pressure are known."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from painn_spectra.errors import InputError
+from painn_spectra.spectra.conditions import Conditions
 from painn_spectra.spectra.correlation import Array
 from painn_spectra.units import AVOGADRO, GAS_J_MOL_K
 
@@ -14,12 +14,8 @@ SATURATED_TRANSMITTANCE = 0.02  # below, a spectrometer of that time shows its s
 USUAL_K = 296.0  # of gas cells whose files give no temperature
 ABSOLUTE = "km/mol per cm-1"
 M2_MOL_KM_MOL = 0.1  # m²/mol · cm⁻¹ -> km/mol
-PRESSURE_PA = {"mmhg": 133.322387, "torr": 133.322368, "kpa": 1e3, "hpa": 1e2, "mbar": 1e2, "bar": 1e5,
-               "atm": 101325.0, "psi": 6894.757, "pa": 1.0}  # fmt: skip
-LENGTH_M = {"cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "micrometers": 1e-6, "m": 1.0}
-QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]+)")
 KINDS = {  # kind -> what names it, of a unit without blanks and punctuation, in capitals
-    "transmittance": r"(PERCENT)?(TRANSMITTANCE|TRANSMISSION|T)",
+    "transmittance": r"(PERCENT)?(TRANSMITTANCE|TRANSMISSION|T)(PERCENT)?",
     "absorbance": r"ABSORBANCE(UNITS)?|OPTICALDENSITY|LOG101T",
     "mole fraction": r"(MICROMOLMOL|UMOLMOL|PPM)1?M1BASE(10|E)",
     "molar": r"(MOLAR)?(ABSORPTIVITY|EPSILON)?(LMOL1CM1|LMOLCM|M1CM1)|MOLARABSORPTIVITY",
@@ -31,50 +27,10 @@ KNOWN = (
 )
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """What a file tells of its measurement; None where it does not."""
-
-    phase: str | None = None
-    temperature_K: float | None = None
-    pressure_Pa: float | None = None  # of the absorbing gas, or of the whole mixture for mole fractions
-    path_m: float | None = None
-    resolution_cm: float | None = None
-    laser_nm: float | None = None
-    temperature_assumed: bool = False
-
-    @property
-    def words(self) -> str:
-        """For captions: only what is known."""
-        assumed = " assumed" * self.temperature_assumed
-        parts = [
-            self.phase,
-            f"{self.temperature_K:.0f} K{assumed}" if self.temperature_K else None,
-            f"{self.pressure_Pa / 1e3:.3g} kPa" if self.pressure_Pa else None,
-            f"path {self.path_m * 100:.3g} cm" if self.path_m else None,
-            f"resolution {self.resolution_cm:.3g} cm-1" if self.resolution_cm else None,
-            f"laser {self.laser_nm:.4g} nm" if self.laser_nm else None,
-        ]
-        return ", ".join(part for part in parts if part)
-
-
-def conditions(headers: Mapping[str, str]) -> Conditions:
-    """Conditions from JCAMP-DX headers, labels without blanks and dashes, in capitals."""
-    state = headers.get("STATE", "") or headers.get("PHASE", "")
-    words = (
-        ("gas", ("GAS", "VAPO")), ("solution", ("SOLUTION", "SOLVED")),
-        ("liquid", ("LIQUID", "NEAT")), ("solid", ("SOLID", "PELLET", "KBR", "CRYST")),
-    )  # fmt: skip
-    phase = next((name for name, hints in words if any(hint in state.upper() for hint in hints)), None)
-    pressure = headers.get("PARTIALPRESSURE") or headers.get("PRESSURE") or state
-    return Conditions(
-        phase,
-        _temperature(headers.get("TEMPERATURE", "")),
-        _quantity(pressure, PRESSURE_PA),
-        _quantity(headers.get("PATHLENGTH", ""), LENGTH_M),
-        _first_number(headers.get("RESOLUTION", "")),
-        _first_number(headers.get("LASERWAVELENGTH", "")),
-    )
+def kind_of(unit: str) -> tuple[str | None, str]:
+    """Which of KINDS a unit is, and its name as they are written."""
+    name = re.sub(r"[^A-Z0-9%]", "", unit.upper()).replace("%", "PERCENT")
+    return next((kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, name)), None), name
 
 
 def to_absorption(y: Array, unit: str, state: Conditions, where: str) -> tuple[Array, str, int, Conditions]:
@@ -87,8 +43,7 @@ def to_absorption(y: Array, unit: str, state: Conditions, where: str) -> tuple[A
     | A    | decadic absorbance, −log10 of the transmittance | 1 |
     | l, p, T | path_m, pressure_Pa, temperature_K | m, Pa, K |
     """
-    name = re.sub(r"[^A-Z0-9%]", "", unit.upper()).replace("%", "PERCENT")
-    kind = next((kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, name)), None)
+    kind, name = kind_of(unit)
     if kind is None:
         raise InputError(
             f"{where}: the ordinate {unit.strip() or 'without a unit'!r} says neither absorption nor "
@@ -121,7 +76,7 @@ def _absorbance(y: Array, kind: str, name: str) -> tuple[Array, int]:
     if kind == "absorbance":
         saturated = y > -np.log10(SATURATED_TRANSMITTANCE)
         return np.where(saturated, np.nan, y), int(saturated.sum())
-    percent = name.startswith("PERCENT") or np.nanmax(y) > 2
+    percent = "PERCENT" in name or np.nanmax(y) > 2
     fraction = y / 100 if percent else y
     saturated = fraction < SATURATED_TRANSMITTANCE
     absorbance = np.full(len(y), np.nan)
@@ -139,24 +94,3 @@ def _concentration(state: Conditions) -> float:
     """p/(R T) | mol/m³."""
     assert state.pressure_Pa is not None and state.temperature_K is not None
     return state.pressure_Pa / (GAS_J_MOL_K * state.temperature_K)
-
-
-def _temperature(text: str) -> float | None:
-    """K from a JCAMP-DX temperature, which is in °C unless it says otherwise."""
-    value = _first_number(text)
-    if value is None:
-        return None
-    return value if re.search(r"\dK|\sK\b|KELVIN", text.upper()) else value + 273.15
-
-
-def _quantity(text: str, units: Mapping[str, float]) -> float | None:
-    """The first number followed by one of the units."""
-    for number, unit in QUANTITY.findall(text):
-        if unit.lower() in units and (value := _first_number(number)) is not None:
-            return value * units[unit.lower()]
-    return None
-
-
-def _first_number(text: str) -> float | None:
-    found = re.search(r"-?\d+\.?\d*(?:[eE][+-]?\d+)?|-?\.\d+", text)
-    return float(found[0]) if found else None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import cumulative_trapezoid
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment, minimize_scalar
 from scipy.signal import find_peaks
@@ -26,6 +27,7 @@ FLOOR = 1e-10  # of the normalised density: Kullback–Leibler needs positive nu
 LEAST_OVERLAP_CM = 100.0
 PROMINENCE = 0.03  # of the highest point: a band
 FARTHEST_MATCH_CM = 60.0
+HOLE_STEPS = 10.0  # usual ones, and twice the smoothing: nothing was measured there
 N_BOOTSTRAP = 200
 SCALES = (0.9, 1.1)
 
@@ -83,11 +85,24 @@ def target(curve: MeasuredCurve, wavenumber_cm: Array, fwhm_cm: float) -> Target
     grid = np.arange(np.ceil(lower), upper, 1.0)
     resolution = curve.conditions.resolution_cm or 0.0
     common = max(fwhm_cm, resolution)
-    measured: Array = np.interp(grid, curve.wavenumber_cm[valid], curve.intensity[valid])
-    measured = _broadened(measured, resolution, common)
+    if not 0 <= resolution < (upper - lower) / 2:
+        raise InputError(
+            f"{curve.title}: a resolution of {resolution:g} cm-1 leaves nothing of {upper - lower:.0f} cm-1; "
+            "correct it in the file"
+        )
+    measured = _broadened(
+        _bin_means(curve.wavenumber_cm[valid], curve.intensity[valid], grid), resolution, common
+    )
     offset = 0.0 if curve.conditions.laser_nm is None else float(measured.min())  # of a detector's counts
     measured = measured - offset
     counted = np.interp(grid, curve.wavenumber_cm, valid.astype(float)) > 0.5
+    counted &= ~_in_hole(curve.wavenumber_cm, grid)
+    highest = float(measured[counted].max(initial=0))
+    if highest <= 0 or np.ptp(measured[counted]) < 1e-9 * highest:
+        raise InputError(
+            f"{curve.title}: all values from {lower:.0f} to {upper:.0f} cm-1 are equal or none is positive; "
+            "give another measurement"
+        )
     smooth = np.where(counted, smoothed(measured), 0.0)
     maxima, _ = find_peaks(smooth, prominence=PROMINENCE * smooth.max())
     between = [a + int(np.argmin(smooth[a:b])) for a, b in pairwise(maxima)]
@@ -151,7 +166,7 @@ def fitted_scale(rung: Rung, to: Target, fwhm_cm: float) -> float:
 
 def on_grid(rung: Rung, density: Array, to: Target, fwhm_cm: float, scale: float) -> Array:
     """A computed density at the target's wavenumbers and resolution; scaling keeps areas."""
-    values = np.interp(to.grid_cm / scale, rung.wavenumber_cm, density) / scale
+    values = _bin_means(scale * rung.wavenumber_cm, density / scale, to.grid_cm)
     return _broadened(values, fwhm_cm, to.fwhm_cm)
 
 
@@ -181,12 +196,29 @@ def _scores(computed: Array, to: Target) -> Scores:
         float(p @ q / np.sqrt((p @ p) * (q @ q))),
         float(np.corrcoef(p, q)[0, 1]),
         float(1 / (1 + np.sum((p - q) * np.log(p / q)))),
-        float(np.abs(np.cumsum(p - q)).sum()),  # grid of 1 cm⁻¹
+        float(np.abs(np.cumsum(p - q))[:-1] @ np.diff(to.grid_cm[counted])),  # ways across holes count
         float(matched.mean()) if len(matched) else math.nan,
         float(len(matched)),
         float(ratio),
         error,
     )
+
+
+def _bin_means(x: Array, y: Array, grid_cm: Array) -> Array:
+    """Means of the broken line through the points over bins of 1 cm⁻¹: lines finer than that keep areas."""
+    edges = np.append(grid_cm, grid_cm[-1] + 1) - 0.5
+    every = np.union1d(x, edges)
+    area = cumulative_trapezoid(np.interp(every, x, y), every, initial=0.0)
+    return np.diff(np.interp(edges, every, area))
+
+
+def _in_hole(x: Array, grid_cm: Array) -> NDArray[np.bool_]:
+    """Points of the grid where the file has none: between two far farther apart than others."""
+    steps: Array = np.diff(x)
+    wide: NDArray[np.bool_] = steps > max(HOLE_STEPS * float(np.median(steps)), 2 * SMOOTHING_SIGMA_CM)
+    step = np.clip(np.searchsorted(x, grid_cm), 1, len(steps)) - 1  # that a point of the grid lies in
+    within: NDArray[np.bool_] = (grid_cm > x[step]) & (grid_cm < x[step + 1])
+    return wide[step] & within
 
 
 def _broadened(density: Array, from_fwhm_cm: float, to_fwhm_cm: float) -> Array:

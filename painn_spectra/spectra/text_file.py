@@ -23,14 +23,14 @@ FORMAT = "the first line names them: mu_x mu_y mu_z (e·Å) and/or alpha_xx alph
 
 @contextmanager
 def open_text(path: Path, sampling: Sampling) -> Iterator[Series]:
-    """Open columns of numbers, one sample a line, separated by blanks or commas; one replica.
+    """Open columns of numbers, one sample a line, separated by blanks, commas or semicolons; one replica.
 
     The first line, with or without #, names every column: mu_x mu_y mu_z in e·Å; alpha_xx … alpha_zz in Å³,
     nine, or six of a symmetric tensor (alpha_xy or alpha_yx). Other columns, time_fs for instance, are left
     alone, and so are empty lines and further lines with #. Raises InputError naming what is wrong.
     """
     try:
-        stream = path.open(encoding="utf-8")
+        stream = path.open(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; correct the path") from None
     with stream, tempfile.TemporaryFile() as binary:
@@ -65,8 +65,8 @@ def open_text(path: Path, sampling: Sampling) -> Iterator[Series]:
 def _names(path: Path, header: str) -> tuple[list[str], str | None]:
     if not header:
         raise InputError(f"{path}: the file is empty; give columns of numbers, {FORMAT}")
-    delimiter = "," if "," in header else None
-    names = [name for name in re.split(r"[\s,]+", header.strip().lstrip("#").strip().lower()) if name]
+    delimiter = next((mark for mark in ",;" if mark in header), None)
+    names = [name for name in re.split(r"[\s,;]+", header.strip().lstrip("#").strip().lower()) if name]
     if not names:
         raise InputError(f"{path}: its first line names no columns; {FORMAT}")
     if _is_number(names[0]):
@@ -98,7 +98,7 @@ def _rows(path: Path, stream: TextIO, n_columns: int, delimiter: str | None) -> 
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "input contained no data" is the end
                 rows = np.loadtxt(stream, delimiter=delimiter, max_rows=ROWS, ndmin=2)
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             where = f" after {n_before} samples" if n_before else ""
             reason = str(error).splitlines()[0].partition("; use")[0].rstrip(".")
             raise InputError(f"{path}: not a table of numbers{where} ({reason}); {FORMAT}") from None
