@@ -31,6 +31,7 @@ from painn_spectra.md.state import State
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import label_spreads, set_offsets
+from painn_spectra.model.painn import PUBLISHED_EPSILON
 from painn_spectra.model.potential import Potential
 from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.train import new_potential
@@ -100,7 +101,7 @@ class Training:
 
 def fresh(n_features: int, frames: Frames) -> Potential:
     """Random weights, the offsets of `frames`."""
-    potential = new_potential(ModelSettings(n_features=n_features), 0, 0)
+    potential = new_potential(ModelSettings(n_features=n_features, norm_epsilon=PUBLISHED_EPSILON), 0, 0)
     set_offsets(potential, frames.numbers, frames.labels)
     return potential.float().eval()
 

@@ -32,7 +32,7 @@ ENERGY_AND_FORCES = (keys.ENERGY, keys.FORCES)
 def potential(n_features: int = 32, n_layers: int = 3, charge: int = 0, **changes: float) -> Potential:
     """Random weights, biases too, and offsets and scales as a training sets them."""
     torch.manual_seed(n_features + n_layers)
-    settings = {"n_radial": 20, "cutoff_A": 5.0} | changes
+    settings = {"n_radial": 20, "cutoff_A": 5.0, "norm_epsilon": 0.03} | changes
     new = Potential(n_features, n_layers, standard_masses_amu=atomic_masses, charge=charge, **settings)
     for parameter in new.parameters():
         if parameter.ndim == 1:

@@ -34,7 +34,7 @@ def test_every_property_is_that_of_schnetpack(stored, case, k, monkeypatch):
     """As it is, and to the last digits with their norm in the read-outs: nothing else differs."""
     potential = potential_of(case, int(stored["charges"][k]))
     predicted = ours(potential, stored, k)
-    monkeypatch.setattr(heads, "vector_norm", lambda vectors: vectors.norm(dim=-2))
+    monkeypatch.setattr(heads, "vector_norm", lambda vectors, _: vectors.norm(dim=-2))
     exact = ours(potential, stored, k)
     for name in keys.PROPERTIES:
         reference = stored[f"{case}:{name}_{k}"]

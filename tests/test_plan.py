@@ -141,6 +141,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "model.n_layers": (2, TRAINING),
     "model.n_radial": (10, TRAINING),
     "model.cutoff_A": (6.0, TRAINING | CORRECTION),
+    "model.norm_epsilon": (0.5, TRAINING | CORRECTION),
     "train.members": (2, {"members"}),
     "train.epochs": (7, {"train"}),
     "train.batch_size": (4, TRAINING),

@@ -23,7 +23,7 @@ EVEN = dict.fromkeys(keys.PROPERTIES, 1.0)
 def potential(n_features: int, n_layers: int, cutoff_A: float, charge: int = 0) -> Potential:
     """Random weights, biases too, scales that are not one."""
     torch.manual_seed(n_features + n_layers)
-    new = Potential(n_features, n_layers, 12, cutoff_A, atomic_masses, charge)
+    new = Potential(n_features, n_layers, 12, cutoff_A, atomic_masses, charge, norm_epsilon=0.03)
     for parameter in new.parameters():
         if parameter.ndim == 1:
             nn.init.normal_(parameter, std=0.2)

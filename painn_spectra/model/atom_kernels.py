@@ -4,14 +4,13 @@ uv: (a, 3, 2F), Uv and Vv side by side; gate: (a, 3F), blocks a_ss, a_sv, a_vv, 
 """
 
 from painn_spectra.model.lanes import LANES, add, compiled, load, spread, square_root, store, vector
-from painn_spectra.model.painn import NORM_EPSILON
 
 
 @compiled
-def norms(uv, norm, overlap):
-    """Write |Vv| to norm (a, F), ⟨Uv, Vv⟩ to overlap (a, F)."""
+def norms(uv, norm_epsilon, norm, overlap):
+    """Write √(|Vv|² + ε) to norm (a, F), ⟨Uv, Vv⟩ to overlap (a, F)."""
     n = norm.shape[1]
-    epsilon = spread(norm.dtype.type(NORM_EPSILON))
+    epsilon = spread(norm.dtype.type(norm_epsilon))
     for i in range(norm.shape[0]):
         for f in range(0, n, LANES):
             u0, u1, u2 = vector(uv, i * 6 * n + f, 2 * n)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from painn_spectra.model.atom_kernels import norms
 from painn_spectra.model.heads import AtomicTensors
 from painn_spectra.model.lanes import LANES, compiled, load, spread, total
-from painn_spectra.model.painn import NORM_EPSILON
 from painn_spectra.model.products import ADD, FROM_BIAS, ZERO, filled_up, packed, product, silu
 
 
@@ -29,6 +28,7 @@ class Head(NamedTuple):
     second_bias: NDArray
     last: NDArray  # (2, H), scalar and gate
     last_bias: NDArray  # (2,)
+    norm_epsilon: float
 
 
 def pack_head(atomic: AtomicTensors) -> Head:
@@ -63,6 +63,7 @@ def pack_head(atomic: AtomicTensors) -> Head:
         second_bias=array(second_in.bias, fill),
         last=array(second_out.weight, 0, fill),
         last_bias=array(second_out.bias, 0),
+        norm_epsilon=float(one.epsilon),
     )
 
 
@@ -98,7 +99,7 @@ def atomic_tensors(head, b, scalars, vectors):
         part_of(b.grad_wide, n, h),
     )
     product(3 * n, b.v[-1], head.mix, head.net_bias, ZERO, uv)
-    norms(uv, norm, overlap)
+    norms(uv, head.norm_epsilon, norm, overlap)
     product(n, b.s, head.net_s, head.net_bias, FROM_BIAS, b.grad_hidden)
     product(n, norm, head.net_norm, head.net_bias, ADD, b.grad_hidden)
     silu(b.grad_hidden, b.active)
@@ -107,7 +108,7 @@ def atomic_tensors(head, b, scalars, vectors):
     silu(before, inner)
     product(n, inner, head.second_s, head.second_bias, FROM_BIAS, before)
     for i in range(n):
-        squared = kind(NORM_EPSILON)
+        squared = kind(head.norm_epsilon)
         for c in range(3):
             for f in range(h):
                 uv[i, c, f] *= gate[i, f]

@@ -24,16 +24,16 @@ class EnergyHead(nn.Module):
 class GatedBlock(nn.Module):
     """Gated equivariant block: scalars gate a linear map of the vectors."""
 
-    def __init__(self, n_in: int, n_out: int, last: bool) -> None:
+    def __init__(self, n_in: int, n_out: int, last: bool, epsilon: float) -> None:
         super().__init__()
-        self.n_out, self.last = n_out, last
+        self.n_out, self.last, self.epsilon = n_out, last, epsilon
         self.mix = nn.Linear(n_in, 2 * n_out, bias=False)
         self.net = dense_pair(n_in + n_out, n_in, 2 * n_out)
 
     def forward(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """s: (b, n, n_in); v: (b, n, 3, n_in). Returns (b, n, n_out) and (b, n, 3, n_out)."""
         for_norm, for_output = (functional.linear(v, half) for half in self.mix.weight.chunk(2))
-        s, gate = self.net(torch.cat([s, vector_norm(for_norm)], dim=-1)).chunk(2, dim=-1)
+        s, gate = self.net(torch.cat([s, vector_norm(for_norm, self.epsilon)], dim=-1)).chunk(2, dim=-1)
         return s if self.last else functional.silu(s), gate.unsqueeze(-2) * for_output
 
 
@@ -42,10 +42,10 @@ class AtomicTensors(nn.Module):
 
     run_first: Callable[[GatedBlock, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None  # in its place
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(self, n_features: int, epsilon: float) -> None:
         super().__init__()
-        self.first = GatedBlock(n_features, n_features // 2, last=False)
-        self.second = GatedBlock(n_features // 2, 1, last=True)
+        self.first = GatedBlock(n_features, n_features // 2, last=False, epsilon=epsilon)
+        self.second = GatedBlock(n_features // 2, 1, last=True, epsilon=epsilon)
 
     def forward(self, s: Tensor, v: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Returns scalars (b, n) and vectors (b, n, 3), zero on padding."""
@@ -57,9 +57,9 @@ class AtomicTensors(nn.Module):
 class DipoleHead(nn.Module):
     """μ = Σ_i μ_i(v_i) + q_i(s_i) r_i, with Σ q_i constrained to the total charge."""
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(self, n_features: int, norm_epsilon: float) -> None:
         super().__init__()
-        self.atomic = AtomicTensors(n_features)
+        self.atomic = AtomicTensors(n_features, norm_epsilon)
 
     def forward(self, s: Tensor, v: Tensor, real: Tensor, centred: Tensor, total_charge: Tensor) -> Tensor:
         """centred: (b, n, 3) | Å; total_charge: () in the unit of the output per Å. Returns (b, 3)."""
@@ -76,9 +76,9 @@ class PolarizabilityHead(nn.Module):
     read-out is not translation invariant.
     """
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(self, n_features: int, norm_epsilon: float) -> None:
         super().__init__()
-        self.atomic = AtomicTensors(n_features)
+        self.atomic = AtomicTensors(n_features, norm_epsilon)
 
     def forward(self, s: Tensor, v: Tensor, real: Tensor, centred: Tensor) -> Tensor:
         """centred: (b, n, 3) | Å. Returns (b, 3, 3)."""

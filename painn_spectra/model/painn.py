@@ -4,6 +4,8 @@ Molecules are small, so every pair of atoms is computed (dense layout, no neighb
 different size share a batch by padding with atomic number 0.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,7 +13,7 @@ from torch.nn import functional
 from painn_spectra.model.radial import cosine_cutoff, sine_basis
 
 N_ELEMENTS = 94  # H to Pu; with this table the paper's size counts 588.3 k parameters
-NORM_EPSILON = 1e-8  # keeps the gradient of |Vv| finite where v = 0
+PUBLISHED_EPSILON = 1e-8  # under the root of |Vv|, of model files that tell none
 
 
 def dense_pair(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
@@ -19,9 +21,12 @@ def dense_pair(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, n_hidden), nn.SiLU(), nn.Linear(n_hidden, n_out))
 
 
-def vector_norm(vectors: Tensor) -> Tensor:
-    """|v| over the Cartesian axis. vectors: (..., 3, n_features). Returns (..., n_features)."""
-    return torch.sqrt(vectors.square().sum(-2) + NORM_EPSILON)
+def vector_norm(vectors: Tensor, epsilon: float) -> Tensor:
+    """√(v² + ε) over the Cartesian axis. vectors: (..., 3, n_features). Returns (..., n_features).
+
+    |v| has a kink at zero, where v is on sites of high symmetry (methane's carbon): so would have the energy.
+    """
+    return torch.sqrt(vectors.square().sum(-2) + epsilon)
 
 
 class Message(nn.Module):
@@ -48,28 +53,34 @@ class Message(nn.Module):
 class Update(nn.Module):
     """Δs_i = a_ss + a_sv⟨Uv_i, Vv_i⟩;  Δv_i = a_vv∘Uv_i, all a = a(s_i, |Vv_i|)."""
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(self, n_features: int, epsilon: float) -> None:
         super().__init__()
+        self.epsilon = epsilon
         self.mix = nn.Linear(n_features, 2 * n_features, bias=False)  # U and V
         self.a = dense_pair(2 * n_features, n_features, 3 * n_features)
 
     def forward(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """s: (b, n, F); v: (b, n, 3, F). Returns (Δs, Δv)."""
         uv, vv = (functional.linear(v, half) for half in self.mix.weight.chunk(2))
-        a_ss, a_sv, a_vv = self.a(torch.cat([s, vector_norm(vv)], dim=-1)).chunk(3, dim=-1)
+        a_ss, a_sv, a_vv = self.a(torch.cat([s, vector_norm(vv, self.epsilon)], dim=-1)).chunk(3, dim=-1)
         return a_ss + a_sv * (uv * vv).sum(-2), a_vv.unsqueeze(-2) * uv
 
 
 class PaiNN(nn.Module):
     """Representation: atoms and positions -> scalar and vector features per atom."""
 
-    def __init__(self, n_features: int, n_layers: int, n_radial: int, cutoff_A: float) -> None:
+    def __init__(
+        self, n_features: int, n_layers: int, n_radial: int, cutoff_A: float, norm_epsilon: float
+    ) -> None:
         super().__init__()
+        if not 0 < norm_epsilon < math.inf:
+            raise ValueError(f"norm_epsilon = {norm_epsilon}")
         self.n_features, self.n_radial, self.cutoff_A = n_features, n_radial, cutoff_A
+        self.norm_epsilon = norm_epsilon
         self.embedding = nn.Embedding(N_ELEMENTS, n_features)
         self.filters = nn.Linear(n_radial, n_layers * 3 * n_features)  # W of all layers at once
         self.messages = nn.ModuleList(Message(n_features) for _ in range(n_layers))
-        self.updates = nn.ModuleList(Update(n_features) for _ in range(n_layers))
+        self.updates = nn.ModuleList(Update(n_features, norm_epsilon) for _ in range(n_layers))
 
     def forward(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """numbers: (b, n), 0 = padding; positions: (b, n, 3) | Å. Returns s (b, n, F) and v (b, n, 3, F)."""

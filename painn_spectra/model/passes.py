@@ -81,7 +81,7 @@ def forward_pass(w, m, b, n_pairs, all_vectors):
             message(n_pairs, b.pairs, b.places, w.tables[k - 1], b.phi[k], b.v[k - 1], s, b.v[k])
             product(3 * n, b.v[k], w.mix[k], w.gate_in_bias[k], ZERO, b.uv[k])
             product(n, s, w.gate_s[k], w.gate_in_bias[k], FROM_BIAS, hidden)
-        norms(b.uv[k], b.norm[k], b.overlap[k])
+        norms(b.uv[k], w.norm_epsilon, b.norm[k], b.overlap[k])
         product(n, b.norm[k], w.gate_norm[k], w.gate_in_bias[k], ADD, hidden)
         silu(hidden, b.active)
         narrow = k == n_layers - 1 and not all_vectors

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from painn_spectra import keys
 from painn_spectra.model.heads import DipoleHead, EnergyHead, PolarizabilityHead
-from painn_spectra.model.painn import N_ELEMENTS, PaiNN
+from painn_spectra.model.painn import N_ELEMENTS, PUBLISHED_EPSILON, PaiNN
 
 
 class Potential(nn.Module):
@@ -27,18 +27,19 @@ class Potential(nn.Module):
         cutoff_A: float,
         standard_masses_amu: np.ndarray | None = None,
         charge: int = 0,
+        norm_epsilon: float = PUBLISHED_EPSILON,
     ) -> None:
         super().__init__()
         self.architecture = {
             "n_features": n_features, "n_layers": n_layers, "n_radial": n_radial, "cutoff_A": cutoff_A,
-            "charge": charge,
+            "norm_epsilon": norm_epsilon, "charge": charge,
         }  # fmt: skip
         self.metadata: dict[str, Any] = {}
         self.charge = charge
-        self.painn = PaiNN(n_features, n_layers, n_radial, cutoff_A)
+        self.painn = PaiNN(n_features, n_layers, n_radial, cutoff_A, norm_epsilon)
         self.energy_head = EnergyHead(n_features)
-        self.dipole_head = DipoleHead(n_features)
-        self.polarizability_head = PolarizabilityHead(n_features)
+        self.dipole_head = DipoleHead(n_features, norm_epsilon)
+        self.polarizability_head = PolarizabilityHead(n_features, norm_epsilon)
         masses = np.ones(N_ELEMENTS + 1) if standard_masses_amu is None else standard_masses_amu
         self.masses_amu: Tensor
         self.energy_offset_eV: Tensor

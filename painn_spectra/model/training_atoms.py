@@ -14,7 +14,6 @@ from painn_spectra.model.lanes import (
     store,
     vector,
 )
-from painn_spectra.model.painn import NORM_EPSILON
 from painn_spectra.model.training_pairs import add_vector, dot
 
 
@@ -50,10 +49,10 @@ def silu_adjoint(h, h_dot, bar_y, hat_y, bar_h):
 
 
 @compiled
-def gate_input(s, uv, x):
+def gate_input(s, uv, norm_epsilon, x):
     """x = (s, |Vv|)."""
     n = s.shape[1]
-    epsilon = spread(s.dtype.type(NORM_EPSILON))
+    epsilon = spread(s.dtype.type(norm_epsilon))
     for i in range(len(s)):
         for f in range(0, n, LANES):
             v = vector(uv, i * 6 * n + n + f, 2 * n)

@@ -113,7 +113,7 @@ class EnergyGradient(torch.autograd.Function):
         ctx: Any, engine: "TrainingEngine", pairs: Pairs, first_s: Tensor, first_phi: Tensor, *tensors: Tensor
     ) -> Any:
         key, tape = engine.take_tape(len(first_s), len(pairs.atoms))
-        weights = arranged(tensors)
+        weights = arranged(tensors, engine.potential.painn.norm_epsilon)
         ctx.engine, ctx.pairs, ctx.tape, ctx.key = engine, pairs, tape, key
         ctx.save_for_backward(*tensors)
         filters = torch.cat([tensors[0], tensors[1][:, None]], dim=1)  # (3F of every layer, n_radial + 1)
@@ -132,7 +132,7 @@ class EnergyGradient(torch.autograd.Function):
     def backward(ctx: Any, bar_energy: Tensor, bar_gradient: Tensor, bar_s: Tensor, bar_v: Tensor) -> Any:
         """bar_*: the loss's gradients with respect to what `forward` returned."""
         tape = ctx.tape
-        weights = arranged(ctx.saved_tensors)
+        weights = arranged(ctx.saved_tensors, ctx.engine.potential.painn.norm_epsilon)
         tangent_pass(tape, ctx.pairs, bar_gradient.double().numpy(), weights)
         tape.s_bar.t.copy_(bar_s)
         tape.v_bar.t.copy_(bar_v)
@@ -143,8 +143,8 @@ class EnergyGradient(torch.autograd.Function):
         return None, None, s_bar, phi_bar, by_filters[:, :-1], by_filters[:, -1], *gradients
 
 
-def arranged(tensors: tuple[Tensor, ...]) -> Weights:
+def arranged(tensors: tuple[Tensor, ...], norm_epsilon: float) -> Weights:
     """In the order of `TrainingEngine.weights`."""
     per_layer = len(LayerWeights._fields)
     layers = [LayerWeights(*tensors[k : k + per_layer]) for k in range(2, len(tensors) - 4, per_layer)]
-    return Weights(layers, *tensors[-4:])
+    return Weights(layers, norm_epsilon, *tensors[-4:])

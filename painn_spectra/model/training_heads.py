@@ -21,16 +21,15 @@ from painn_spectra.model.lanes import (
     store,
     vector,
 )
-from painn_spectra.model.painn import NORM_EPSILON
 from painn_spectra.model.training_atoms import silu, silu_slope
 from painn_spectra.model.training_pairs import dot
 
 
 @compiled
-def norms_beside(s, mixed, x):
+def norms_beside(s, mixed, norm_epsilon, x):
     """x = (s, norms)."""
     f, n = s.shape[1], mixed.shape[2] // 2
-    epsilon = spread(s.dtype.type(NORM_EPSILON))
+    epsilon = spread(s.dtype.type(norm_epsilon))
     for i in range(len(s)):
         for k in range(0, f, LANES):
             store(x, i * (f + n) + k, load(s, i * f + k))
@@ -98,11 +97,12 @@ class FirstBlock(torch.autograd.Function):
         into_bias: Tensor,
         out: Tensor,
         out_bias: Tensor,
+        epsilon: float,
     ) -> Any:
         a, n = len(s), len(mix) // 2
         mixed, x = v.new_empty(a, 3, 2 * n), s.new_empty(a, into.shape[1])
         torch.mm(v.flatten(0, 1), mix.T, out=mixed.flatten(0, 1))
-        norms_beside(s.numpy(), mixed.numpy(), x.numpy())
+        norms_beside(s.numpy(), mixed.numpy(), epsilon, x.numpy())
         hidden = torch.addmm(into_bias, x, into.T)
         active = torch.empty_like(hidden)
         silu(hidden.numpy(), active.numpy())
@@ -132,7 +132,7 @@ class FirstBlock(torch.autograd.Function):
         flat = bar_mixed.flatten(0, 1)
         return (
             by_s, torch.mm(flat, mix).view_as(v), flat.T @ v.flatten(0, 1),
-            bar_hidden.T @ x, bar_hidden.sum(0), bar_y.T @ active, bar_y.sum(0),
+            bar_hidden.T @ x, bar_hidden.sum(0), bar_y.T @ active, bar_y.sum(0), None,
         )  # fmt: skip
 
 
@@ -140,6 +140,13 @@ def first_block(block: GatedBlock, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor
     """As block(s, v), (b, n, F) and (b, n, 3, F) without second derivatives."""
     into, _, out = block.net
     s_out, v_out = FirstBlock.apply(
-        s.flatten(0, 1), v.flatten(0, 1), block.mix.weight, into.weight, into.bias, out.weight, out.bias
+        s.flatten(0, 1),
+        v.flatten(0, 1),
+        block.mix.weight,
+        into.weight,
+        into.bias,
+        out.weight,
+        out.bias,
+        block.epsilon,
     )
     return s_out.view(*s.shape[:2], -1), v_out.view(*v.shape[:3], -1)

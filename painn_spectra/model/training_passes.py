@@ -40,6 +40,7 @@ class LayerWeights(NamedTuple):
 
 class Weights(NamedTuple):
     layers: list[LayerWeights]
+    norm_epsilon: float
     energy_in: Tensor
     energy_in_bias: Tensor
     energy_out: Tensor
@@ -66,7 +67,7 @@ def forward_pass(tape: Tape, pairs: Pairs, first_s: Tensor, first_phi: Tensor, w
         )  # fmt: skip
         layer.v.t[0].copy_(v.t[0])
         torch.mm(layer.v.rows[0], w.mix.T, out=layer.uv.rows[0])
-        per_atom.gate_input(s.n[0], layer.uv.n[0], layer.x.n[0])
+        per_atom.gate_input(s.n[0], layer.uv.n[0], weights.norm_epsilon, layer.x.n[0])
         torch.addmm(w.gate_in_bias, layer.x.t[0], w.gate_in.T, out=layer.gate_hidden.t[0])
         per_atom.silu(layer.gate_hidden.n[0], layer.gate_active.n[0])
         torch.addmm(w.gate_out_bias, layer.gate_active.t[0], w.gate_out.T, out=layer.gate.t[0])

@@ -26,6 +26,7 @@ class Weights(NamedTuple):
     """
 
     cutoff_A: float
+    norm_epsilon: float
     n_intervals: int  # of the tables
     radial: NDArray  # table of the radial channels
     starts: NDArray  # of its groups
@@ -86,6 +87,7 @@ def pack_weights(potential: Potential) -> Weights:
     dipole_scale = float(potential.dipole_scale_eA)
     return Weights(
         cutoff_A=float(painn.cutoff_A),
+        norm_epsilon=float(painn.norm_epsilon),
         n_intervals=len(radial),
         radial=radial,
         starts=starts_of_groups(painn.n_radial + 1),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from painn_spectra.model.heads import DipoleHead, PolarizabilityHead
 from painn_spectra.model.normalise import composition
-from painn_spectra.model.painn import N_ELEMENTS, PaiNN, dense_pair
+from painn_spectra.model.painn import N_ELEMENTS, PUBLISHED_EPSILON, PaiNN, dense_pair
 from painn_spectra.settings.training import ModelSettings
 
 
@@ -26,12 +26,12 @@ class ScalarModel(nn.Module):
         super().__init__()
         n = model.n_features
         self.head, self.settings = head, model
-        self.painn = PaiNN(n, model.n_layers, model.n_radial, model.cutoff_A)
+        self.painn = PaiNN(n, model.n_layers, model.n_radial, model.cutoff_A, PUBLISHED_EPSILON)
         self.readout: nn.Module
         if head == "dipole":
-            self.readout = DipoleHead(n)
+            self.readout = DipoleHead(n, PUBLISHED_EPSILON)
         elif head == "polarizability":
-            self.readout = PolarizabilityHead(n)
+            self.readout = PolarizabilityHead(n, PUBLISHED_EPSILON)
         else:
             self.readout = dense_pair(n, n // 2, 1)
         self.masses_amu: Tensor

@@ -6,8 +6,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from painn_spectra import keys
-from painn_spectra.model.painn import NORM_EPSILON
+from painn_spectra.model.painn import PUBLISHED_EPSILON
 from painn_spectra.model.potential import Potential
+from painn_spectra.settings.training import ModelSettings
 
 ETHANOL = torch.tensor([[6, 6, 8, 1, 1, 1, 1, 1, 1]])
 MASSES = np.r_[1.0, 1.008, np.ones(4), 12.011, 14.007, 15.999, np.ones(86)]
@@ -146,7 +147,7 @@ def test_smooth_at_the_cutoff():
 def test_isolated_atom_has_no_dipole_and_isotropic_polarizability():
     out = make()(torch.tensor([[8]]), torch.zeros(1, 1, 3, dtype=torch.float64))
     assert out[keys.FORCES].abs().max() == 0
-    assert out[keys.DIPOLE].abs().max() < NORM_EPSILON
+    assert out[keys.DIPOLE].abs().max() < PUBLISHED_EPSILON
     alpha = out[keys.POLARIZABILITY][0]
     torch.testing.assert_close(alpha, alpha[0, 0] * torch.eye(3, dtype=torch.float64), **EXACT)
 
@@ -172,3 +173,22 @@ def test_single_precision_forces(positions):
     double = make()(ETHANOL, positions)[keys.FORCES]
     single = make().float()(ETHANOL, positions.float())[keys.FORCES]
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5 * float(double.abs().max()))
+
+
+@pytest.mark.parametrize("norm_epsilon", [ModelSettings().norm_epsilon, 1.0])
+def test_a_site_without_a_vector_has_no_kink(norm_epsilon):
+    """Methane's carbon: second differences of the energy are those of any step, the same along all axes."""
+    torch.manual_seed(2)
+    potential = Potential(16, 3, 8, 5.0, MASSES, norm_epsilon=norm_epsilon).double().eval()
+    corners = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * 0.63
+    numbers = torch.tensor([[6, 1, 1, 1, 1]])
+
+    def stiffness(step, axis):
+        ends = corners.double().repeat(2, 1, 1)
+        ends[0, 0, axis], ends[1, 0, axis] = step, -step
+        pull = potential(numbers.expand(2, -1), ends)[keys.FORCES][:, 0, axis]
+        return float(pull[1] - pull[0]) / (2 * step)
+
+    fine = [stiffness(1e-4, axis) for axis in range(3)]
+    assert fine == pytest.approx(3 * [fine[0]], rel=1e-6)
+    assert stiffness(0.005, 0) == pytest.approx(fine[0], rel=0.02)
