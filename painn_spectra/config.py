@@ -1,9 +1,13 @@
 """The whole config.yaml: quality dial, physics across its sections, and the JSON schema."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
+from painn_spectra.errors import InputError
 from painn_spectra.settings.base import Settings, validate
 from painn_spectra.settings.dynamics import (
     Dynamics,
@@ -69,7 +73,7 @@ class Config(Settings):
         names = [molecule.name for molecule in self.molecules]
         if not names and self.qm9 is None:
             raise ValueError("molecules: names no entry; give one at least")
-        if len(set(names)) < len(names):
+        if len({name.casefold() for name in names}) < len(names):  # folders, on some disks
             raise ValueError(f"molecules: names {names} repeat; give every entry its own name")
         for molecule in self.molecules:
             for key in ("labels_from", "model_from"):
@@ -78,8 +82,14 @@ class Config(Settings):
                     raise ValueError(
                         f"molecules.{molecule.name}.{key}: {source!r} is not another entry; known are {names}"
                     )
-        if len(set(self.dynamics)) < len(self.dynamics):
+        beads = {"rpmd", "trpmd"}
+        runs = {f"{kind}{self.md.n_beads}" if kind in beads else kind for kind in self.dynamics}
+        if len(runs) < len(self.dynamics):
             raise ValueError(f"dynamics: kinds {self.dynamics} repeat; name each once")
+        if self.spectra.rotation == "removed" and not self.md.record_motion:
+            raise ValueError(
+                "spectra.rotation = removed: needs the motion of the atoms; set md.record_motion: true"
+            )
         if self.md.rotation == "removed" and any(kind.startswith("trpmd") for kind in self.dynamics):
             raise ValueError(
                 "md.rotation = removed: the thermostats of trpmd set a molecule turning again; "
@@ -88,6 +98,30 @@ class Config(Settings):
         check_range(self.spectra)
         check_sampling(self.md, self.spectra)
         return self
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Of two equal keys the last would win without a word."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := sorted({key for key in keys if keys.count(key) > 1 and key != "<<"}):
+            line = node.start_mark.line + 1
+            raise InputError(
+                f"{', '.join(repeated)} stands twice in the section from line {line} on; keep one"
+            )
+        return super().construct_mapping(node, deep)
+
+
+def check_keys(paths: Iterable[Path | str]) -> None:
+    """Raise InputError for a key twice in a section of a YAML file."""
+    for path in paths:
+        try:
+            yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # is told where it is read
 
 
 def load_config(raw: dict[str, Any]) -> Config:

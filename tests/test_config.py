@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from painn_spectra.config import Config, json_schema, load_config
+from painn_spectra.config import Config, check_keys, json_schema, load_config
 from painn_spectra.errors import InputError
 from painn_spectra.settings.base import parse_settings
 from painn_spectra.settings.dynamics import SpectraSettings, window_length_fs
@@ -47,7 +47,9 @@ def test_quality_sets_the_scale_and_hand_set_values_win(quality):
         ({"molecules": ONE, "speed": 3}, ["speed", "unknown setting", "quality"]),
         ({"molecules": ONE, "md": {"timestep": 1}}, ["md.timestep", "unknown setting", "timestep_fs"]),
         ({"molecules": [{"name": "a/b"}]}, ["molecules.0.name", "a/b"]),
-        ({"molecules": [{"name": "a"}, {"name": "a"}]}, ["repeat"]),
+        ({"molecules": [{"name": "a"}, {"name": "A"}]}, ["repeat"]),
+        ({"molecules": [{"name": "a" * 101}]}, ["100 at most"]),
+        ({"molecules": ONE, "spectra": {"fwhm": 1}}, ["did you mean fwhm_cm?"]),
         ({"molecules": [{"name": "a", "labels_from": "b"}]}, ["molecules.a.labels_from", "'b'"]),
         ({"molecules": [{"name": "a", "model_from": "a"}]}, ["molecules.a.model_from"]),
         ({"molecules": ONE, "md": {"timestep_fs": 2.0}}, ["md.timestep_fs", "8 steps", "use at most 0.96"]),
@@ -118,3 +120,13 @@ def test_window_has_the_width_asked_for():
     assert (8 * 0.6931471805599453) ** 0.5 / (
         2 * 3.141592653589793 * LIGHT_CM_FS * sigma_fs
     ) == pytest.approx(10.0)
+
+
+def test_a_key_stands_once(tmp_path):
+    (tmp_path / "good.yaml").write_text("base: &b {a: 1}\nmd: {<<: *b, a: 2}\n", encoding="utf-8")
+    check_keys([tmp_path / "good.yaml", tmp_path / "absent.yaml"])
+    (tmp_path / "bad.yaml").write_text("qm9: 1\nmd:\n  seed: 1\n  seed: 2\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"bad.yaml: seed stands twice in the section from line 3 on"
+    ):
+        check_keys([tmp_path / "bad.yaml"])

@@ -121,6 +121,13 @@ def test_split_belongs_to_its_dataset(water_labels, tmp_path):
         read_split(split, dataset)
 
 
+def test_labels_are_of_one_molecule(water_labels, ethanol_labels, tmp_path):
+    outputs = tmp_path / "dataset.extxyz", tmp_path / "split.json"
+    with pytest.raises(InputError, match=r"frame 0 is C2H6O, the first one H2O"):
+        gather_labels([water_labels, ethanol_labels], *outputs, DatasetSettings())
+    assert not any(path.exists() for path in outputs)
+
+
 def test_a_comment_may_be_a_number(tmp_path):
     """Programs write the step there; it is no count of atoms."""
     path = tmp_path / "steps.xyz"

@@ -2,6 +2,7 @@
 
 import json
 import reprlib
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,11 +12,11 @@ from painn_spectra.errors import InputError
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 SITE = r"^[A-Z][a-z]?(-[A-Z][a-z]?)?$"
 DYNAMICS = r"^(classical|tepigs|t?rpmd([1-9][0-9]*)?)$"
 IN_WORDS = {
-    NAME: "a name begins with a letter or digit; use letters, digits, - and _ only",
+    NAME: "a name begins with a letter or digit; use letters, digits, - and _ only, 100 at most",
     SITE: "give the index of an atom, or a site: H is every hydrogen, H-O every hydrogen on oxygen",
     DYNAMICS: "use classical, rpmd, trpmd or tepigs; rpmd16 and trpmd16 are ring polymers of 16 beads",
 }
@@ -73,7 +74,9 @@ def _one_line(model: type[BaseModel], detail: Any) -> str:
                 owner = owner.model_fields[part].annotation
                 owner = getattr(owner, "__args__", [owner])[0]
         known = ", ".join(owner.model_fields) if hasattr(owner, "model_fields") else "see config/README.md"
-        return f"{where}: unknown setting; known here are {known}"
+        near = get_close_matches(parts[-1], getattr(owner, "model_fields", ()), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{where}: unknown setting; {hint}known here are {known}"
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "string_pattern_mismatch":
         message = IN_WORDS[detail["ctx"]["pattern"]]

@@ -89,7 +89,9 @@ class Molecule(Settings):
     temperature_K: Positive = 300.0
     method: Method = Method()
     labels: str | None = Field(
-        default=None, description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz"
+        default=None,
+        min_length=1,
+        description="extxyz with REF_ keys; default: config/molecules/<name>/labels.extxyz",
     )
     grow: bool = Field(
         default=False, description="label batches from the model's own dynamics on top of the shipped labels"
@@ -108,7 +110,12 @@ class Molecule(Settings):
         return self.structure if in_smiles and self.structure and not self.isotopes else self.isotopes
 
     @model_validator(mode="after")
-    def _one_source_of_isotopes(self) -> Self:
+    def _one_source(self) -> Self:
+        if self.labels and self.labels_from:
+            raise ValueError(
+                f"molecules.{self.name}: labels {self.labels} and labels_from {self.labels_from} both name a "
+                "data set; keep one"
+            )
         if self.isotopes and self.structure and ISOTOPE_IN_SMILES.search(self.structure):
             raise ValueError(
                 f"molecules.{self.name}: isotopes and structure {self.structure} both name isotopes; keep one"

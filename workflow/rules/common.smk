@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import validate
 
-from painn_spectra.config import load_config
+from painn_spectra.config import check_keys, load_config
 from painn_spectra.download import is_address
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash
@@ -36,6 +36,7 @@ if sys.stderr.isatty(): # jobs write to logs: how far they are stands here too, 
     os.environ.setdefault("PAINN_SPECTRA_TERMINAL_S", "30")
 
 try:
+    check_keys(workflow.configfiles)
     SETTINGS = load_config(config)
     for warning in check_plan(SETTINGS):
         logger.warning(warning)
