@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris
 
-SPECTRA = ("compare", "csv_files", "harmonic", "jcamp_blocks", "measured", "npz_file", "ordinates", "series",
+SPECTRA = ("compare", "conditions", "csv_files", "harmonic", "jcamp_blocks", "measured", "npz_file", "ordinates", "series",
            "text_file", "trajectory_file", "hdf5_apart")  # fmt: skip
 OTHERS = ("config", "dataset", "label_checks", "model.checkpoint")
 GUIDING = [

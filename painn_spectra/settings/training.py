@@ -54,9 +54,7 @@ class ModelSettings(Settings):
     n_layers: Count = 3
     n_radial: Count = 8  # the paper has 20, which learn by heart what a thousand labels do not tell
     cutoff_A: Positive = 5.0
-    norm_epsilon: Positive = (
-        0.01  # under the root of |Vv|; published: 1e-8, a kink where v is zero by symmetry
-    )
+    norm_epsilon: Positive = 0.1  # under the root of |Vv|; published: 1e-8, a kink on symmetric sites
 
 
 class LossWeights(Settings):
