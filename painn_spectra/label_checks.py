@@ -19,6 +19,7 @@ from painn_spectra.forces_and_energies import gradient_slope
 from painn_spectra.label_evidence import (
     Slope,
     atomic_charges,
+    following_charge,
     nearest_neighbour_ratio,
     polarizability_ratio,
     stiffness_ratio,
@@ -46,6 +47,7 @@ FITTING = 3.0  # sigmas within which a pair of units explains both estimates
 # |charge| in e that an atom has at most; in D also polar hydrogens and their partners exceed it
 MAX_CHARGES_E = {1: 1.15, 7: 2.4, 8: 1.9, 9: 1.4, 17: 1.4, 35: 1.4}
 DIPOLE_EXPLAINED = 0.6
+FOLLOWING_E = 0.5  # half of what the smallest ion has
 RIGHT_POLARIZABILITY = 2.7  # times the free atoms' sum; molecules reach 0.9, long conjugated ones more
 SURE_POLARIZABILITY = (0, 1, 5, 6, 7, 8, 9)  # elements for which no usual method says otherwise
 
@@ -165,6 +167,12 @@ def _misfit(pair: Pair, work: Slope | None, stiffness: Slope | None) -> float:
 
 
 def _check_dipole(frames: "Frames", source: Path | str) -> None:
+    charge = following_charge(frames)
+    if charge is not None and abs(charge) > FOLLOWING_E:
+        raise InputError(
+            f"{source}: REF_{keys.DIPOLE} follows the centre of mass by {charge:.1f} e, as an ion's from the "
+            "origin does; count it from the centre of mass: subtract the charge times that"
+        )
     for numbers, charges, explained in atomic_charges(frames):
         if explained < DIPOLE_EXPLAINED:
             continue

@@ -40,6 +40,8 @@ FREE_ATOM_A03 = {
     19: 290.0, 20: 161.0, 31: 50.0, 32: 40.0, 33: 30.0, 34: 29.0, 35: 21.0, 36: 16.8, 53: 32.9,
 }
 # fmt: on
+MOVING_A = 0.3  # spread of the centres of mass from which on they tell a charge
+FOLLOWED = 0.5  # of the dipoles' spread
 ANION_A03 = 200.0  # what an extra electron may add: H− has 206 a0³, H 4.5
 
 
@@ -170,6 +172,21 @@ def stiffness_ratio(frames: "Frames") -> Slope | None:
             if abs(dr @ df) >= MIN_STRETCH_CORRELATION * np.linalg.norm(dr) * np.linalg.norm(df):
                 ratios.append(-(dr @ df) / (dr @ dr) * (length.mean() - offset) ** 3 / BADGER_EV_A)
     return Slope(float(np.median(ratios)), 1.0, len(ratios)) if ratios else None
+
+
+def following_charge(frames: "Frames") -> float | None:
+    """Slope | e of the dipoles on the centres of mass; None where these hardly move or explain little."""
+    masses = np.where(frames.numbers > 0, atomic_masses[frames.numbers], 0.0)
+    centres = np.einsum("fa,fax->fx", masses, frames.positions) / masses.sum(1, keepdims=True)
+    centres, dipoles = (
+        centres - centres.mean(0),
+        frames.labels[keys.DIPOLE] - frames.labels[keys.DIPOLE].mean(0),
+    )
+    square = float((centres**2).sum())
+    if square < MOVING_A**2 * centres.size:
+        return None
+    slope = float((centres * dipoles).sum()) / square
+    return slope if slope**2 * square > FOLLOWED * float((dipoles**2).sum()) else None
 
 
 def atomic_charges(frames: "Frames") -> list[tuple[np.ndarray, np.ndarray, float]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import atheris
 
-SPECTRA = ("compare", "conditions", "csv_files", "harmonic", "jcamp_blocks", "measured", "npz_file", "ordinates", "series",
-           "text_file", "trajectory_file", "hdf5_apart")  # fmt: skip
+SPECTRA = ("compare", "conditions", "csv_files", "harmonic", "hdf5_apart", "jcamp_blocks", "measured",
+           "npz_file", "ordinates", "series", "text_file", "trajectory_file")  # fmt: skip
 OTHERS = ("config", "dataset", "label_checks", "model.checkpoint")
 GUIDING = [
     *(f"painn_spectra.spectra.{name}" for name in SPECTRA),

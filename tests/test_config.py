@@ -126,7 +126,5 @@ def test_a_key_stands_once(tmp_path):
     (tmp_path / "good.yaml").write_text("base: &b {a: 1}\nmd: {<<: *b, a: 2}\n", encoding="utf-8")
     check_keys([tmp_path / "good.yaml", tmp_path / "absent.yaml"])
     (tmp_path / "bad.yaml").write_text("qm9: 1\nmd:\n  seed: 1\n  seed: 2\n", encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"bad.yaml: seed stands twice in the section from line 3 on"
-    ):
+    with pytest.raises(InputError, match=r"bad.yaml: seed stands twice in the section from line 3 on"):
         check_keys([tmp_path / "bad.yaml"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule
+from ase.data import atomic_masses
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
@@ -216,3 +217,19 @@ def test_a_factor_that_is_no_unit_only_warns(ethanol, capsys):
 )
 def test_forces_off_by_less_than_two_are_told_by_finite_differences(ethanol, factor, words, n):
     refuse(scaled(drawn(ethanol, n), {F: factor}), words)
+
+
+@pytest.mark.parametrize("charge", [1, -1, 2])
+def test_dipoles_of_ions_from_the_origin_are_told(ethanol, charge):
+    """Frames that lie anywhere: μ of an ion moves by q times its centre, that of a neutral molecule stays."""
+    frames = drawn(ethanol, 40)
+    moves = np.random.default_rng(1).normal(scale=3.0, size=(len(frames), 1, 3))
+    moved = dataclasses.replace(frames, positions=frames.positions + moves)
+    check_units(moved, "neutral.extxyz")
+    masses = atomic_masses[frames.numbers]
+    centres = (masses[..., None] * moved.positions).sum(1) / masses.sum(1, keepdims=True)
+    labels = frames.labels | {MU: frames.labels[MU] + charge * centres}
+    refuse(
+        dataclasses.replace(moved, labels=labels),
+        [f"follows the centre of mass by {charge}.0 e", "subtract"],
+    )
