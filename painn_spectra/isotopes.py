@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_MATCHES = 10_000
+NO_SITE = "isotopes: the molecule has no site {!r}; write an atom index, H or H-O"
 
 
 def isotopic_masses(numbers: Integers, positions: Array, isotopes: Isotopes | str) -> Array:
@@ -39,8 +40,7 @@ def isotopic_masses(numbers: Integers, positions: Array, isotopes: Isotopes | st
 def atoms_of(numbers: Integers, positions: Array, key: int | str) -> list[int]:
     """The atoms that an index or the name of a site means."""
     if isinstance(key, int):
-        if not 0 <= key < len(numbers):
-            raise InputError(f"isotopes: atom {key} does not exist; indices run from 0 to {len(numbers) - 1}")
+        _check_index(numbers, key)
         return [key]
     symbol, _, partner = key.partition("-")
     found = [int(atom) for atom in np.flatnonzero(numbers == elements.get(symbol, -1))]
@@ -51,8 +51,38 @@ def atoms_of(numbers: Integers, positions: Array, key: int | str) -> list[int]:
             atom for atom in found if any(numbers[k] == elements.get(partner, -1) for k in neighbours[atom])
         ]
     if not found:
-        raise InputError(f"isotopes: the molecule has no site {key!r}; write an atom index, H or H-O")
+        raise InputError(NO_SITE.format(key))
     return found
+
+
+def _check_index(numbers: Integers, atom: int) -> None:
+    if not 0 <= atom < len(numbers):
+        raise InputError(f"isotopes: atom {atom} does not exist; indices run from 0 to {len(numbers) - 1}")
+
+
+def check_sites(numbers: Integers, isotopes: Isotopes, graph: Any = None) -> None:
+    """Before there are positions: raise InputError for an index, element or isotope that there is not.
+
+    graph: RDKit's of a SMILES, with the isotopes that it names.
+    """
+    present = {int(z) for z in numbers}
+    for key in isotopes:
+        if isinstance(key, int):
+            _check_index(numbers, key)
+        elif not {elements.get(symbol, -1) for symbol in key.split("-")} <= present:
+            raise InputError(NO_SITE.format(key))
+    for atom in graph.GetAtoms() if graph is not None else ():
+        if atom.GetIsotope():
+            isotope_mass(atom.GetAtomicNum(), atom.GetIsotope(), "structure")
+
+
+def isotope_mass(z: int, isotope: int, source: str) -> float:
+    """amu; raises InputError, which begins with `source`, for an isotope that nobody knows."""
+    table = Chem.GetPeriodicTable()
+    mass = float(table.GetMassForIsotope(z, isotope))
+    if mass <= 0:
+        raise InputError(f"{source}: no isotope {isotope}{table.GetElementSymbol(z)} is known; correct it")
+    return mass
 
 
 def from_smiles(numbers: Integers, positions: Array, text: str) -> dict[int, float]:
@@ -81,14 +111,9 @@ def from_smiles(numbers: Integers, positions: Array, text: str) -> dict[int, flo
     heavy = [(atom.GetIdx(), atom.GetIsotope()) for atom in graph.GetAtoms() if atom.GetIsotope()]
     places = list({frozenset((match[i], isotope) for i, isotope in heavy): None for match in matches})
     chosen = _by_stereo(numbers, positions, graph, [sorted(place) for place in places], text)
-    table = Chem.GetPeriodicTable()
-    masses = {}
-    for atom, isotope in chosen:
-        masses[atom] = table.GetMassForIsotope(int(numbers[atom]), isotope)
-        if masses[atom] <= 0:
-            symbol = table.GetElementSymbol(int(numbers[atom]))
-            raise InputError(f"structure = {text!r}: no isotope {isotope}{symbol} is known; correct it")
-    return masses
+    return {
+        atom: isotope_mass(int(numbers[atom]), isotope, f"structure = {text!r}") for atom, isotope in chosen
+    }
 
 
 def _by_stereo(

@@ -52,11 +52,26 @@ def check_plan(config: Config) -> list[str]:
                 )
         _check_inherited_state(config, molecule)
         frame = first_frame(labels)
-        if frame is not None:
+        if frame is None and molecule.structure:
+            _check_structure(molecule)
+        elif frame is not None:
             check_atoms(frame, labels, molecule)
             if source == molecule.name:  # the others train no model
                 warnings += check_cutoff(frame, labels, config.model.cutoff_A)
     return list(dict.fromkeys(warnings))
+
+
+def _check_structure(molecule: Molecule) -> None:
+    """A structure without labels yet is a molecule, and its isotopes have places and masses."""
+    from painn_spectra.isotopes import check_sites  # here: RDKit would slow every start of snakemake
+    from painn_spectra.molecules import parse_smiles, read_structure
+
+    structure = read_structure(molecule.structure, molecule.charge, molecule.multiplicity)
+    graph = parse_smiles(structure.source) if structure.kind == "SMILES" else None
+    try:
+        check_sites(structure.numbers, molecule.isotopes, graph)
+    except InputError as error:
+        raise InputError(f"molecules.{molecule.name}: {error}") from None
 
 
 def _check_start(config: Config, name: str) -> None:
