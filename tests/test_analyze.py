@@ -169,6 +169,20 @@ def spoilt(index):
     return mu
 
 
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1, None), (4, "0 to 4"), (-1, "0 to -1"), (1.2, "0 to 1.2"), (np.nan, "nan to nan")],
+)
+def test_times_agree_with_the_interval(tmp_path, capsys, monkeypatch, factor, words):
+    monkeypatch.setattr("painn_spectra.spectra.text_file.ROWS", 700)
+    path = tmp_path / "a.dat"
+    table = np.column_stack([factor * np.arange(MU.shape[1]), MU[0]])
+    np.savetxt(path, table, header="time_fs mu_x mu_y mu_z", comments="", fmt="%.4g")
+    assert run(path, "--out", tmp_path / "out") == (2 if words else 0)
+    told = capsys.readouterr().err
+    assert words is None or f"time_fs goes from {words} near sample 0, but samples are 1 fs apart" in told
+
+
 def test_an_archive_names_its_atoms(tmp_path):
     np.savez(tmp_path / "a.npz", dipole=MU, numbers=[8, 1, 1])
     assert run(tmp_path / "a.npz", "--out", tmp_path / "out") == 0

@@ -16,6 +16,8 @@ from painn_spectra.spectra.series import Array, Sampling, Series, series_of_arra
 
 ROWS = 1 << 16  # parsed at a time
 AXES = "xyz"
+TIME = "time_fs"
+TIME_TOLERANCE, MOST_STEP = 0.01, 2.5  # of the interval, on average and of single steps
 DIPOLE_COLUMNS = [f"mu_{a}" for a in AXES]  # e·Å
 POLARIZABILITY_COLUMNS = [f"alpha_{a}{b}" for a in AXES for b in AXES]  # Å³
 FORMAT = "the first line names them: mu_x mu_y mu_z (e·Å) and/or alpha_xx alpha_xy ... (Å³)"
@@ -26,8 +28,9 @@ def open_text(path: Path, sampling: Sampling) -> Iterator[Series]:
     """Open columns of numbers, one sample a line, separated by blanks, commas or semicolons; one replica.
 
     The first line, with or without #, names every column: mu_x mu_y mu_z in e·Å; alpha_xx … alpha_zz in Å³,
-    nine, or six of a symmetric tensor (alpha_xy or alpha_yx). Other columns, time_fs for instance, are left
-    alone, and so are empty lines and further lines with #. Raises InputError naming what is wrong.
+    nine, or six of a symmetric tensor (alpha_xy or alpha_yx). time_fs must rise by the sampling's interval;
+    other columns are left alone, and so are empty lines and further lines with #. Raises InputError naming
+    what is wrong.
     """
     try:
         stream = path.open(encoding="utf-8-sig")
@@ -42,7 +45,12 @@ def open_text(path: Path, sampling: Sampling) -> Iterator[Series]:
             if not used:
                 raise InputError(f"{path}: no dipole or polarizability among the columns; {FORMAT}")
             n_samples = 0
+            before: Array = np.empty(0)
             for rows in _rows(path, stream, len(names), delimiter):
+                if TIME in names and sampling.sample_interval_fs:
+                    times = np.append(before, rows[:, names.index(TIME)])
+                    _check_times(path, times, sampling.sample_interval_fs, n_samples)
+                    before = times[-1:]
                 binary.write(np.ascontiguousarray(rows[:, list(used.values())]).tobytes())
                 n_samples += len(rows)
         except UnicodeDecodeError:
@@ -110,6 +118,20 @@ def _rows(path: Path, stream: TextIO, n_columns: int, delimiter: str | None) -> 
             )
         yield rows
         n_before += len(rows)
+
+
+def _check_times(path: Path, times: Array, interval_fs: float, n_before: int) -> None:
+    """Raise InputError where times do not rise by one interval per sample; single ones may be rounded."""
+    steps: Array = np.diff(times)
+    off = np.flatnonzero(~((steps >= 0) & (steps < MOST_STEP * interval_fs)))
+    if len(steps) and not len(off) and abs(steps.mean() / interval_fs - 1) > TIME_TOLERANCE:
+        off = np.zeros(1, int)
+    if len(off):
+        k = int(off[0])
+        raise InputError(
+            f"{path}: {TIME} goes from {times[k]:g} to {times[k + 1]:g} near sample {n_before + k}, but "
+            f"samples are {interval_fs:g} fs apart; correct --timestep-fs or the column"
+        )
 
 
 def _is_number(text: str) -> bool:
