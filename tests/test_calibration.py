@@ -1,6 +1,7 @@
 """Spread of an ensemble against its error: the factor of a known law, coverage, files of other models."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -110,7 +111,8 @@ def test_wrong_labels_are_named(ensemble, tmp_path, capsys):
     evaluate_stage(members(ensemble), data, split, *files, metrics)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("outlier")]
     assert [line.split(" (")[0] for line in sorted(lines)] == ["outlier: frame 40", "outlier: frame 5"]
-    assert "energy off by 3" in "".join(lines) and "forces off by" in "".join(lines)
+    told = "".join(lines)
+    assert re.search(r"energy off by (3\.0|2\.9)\S*e\+04", told) and "forces off by" in told
     text = (tmp_path / "outliers.csv").read_text()
     assert len([line for line in text.splitlines() if not line.startswith("#")]) == 3
     assert (tmp_path / "figures/training.svg").stat().st_size > 0

@@ -24,7 +24,7 @@ from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
 from painn_spectra.model.normalise import label_spreads, set_offsets
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
-from painn_spectra.split import read_split
+from painn_spectra.split import read_split, write_split
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
 DATA = Path(__file__).parent / "data"
@@ -218,9 +218,10 @@ def test_element_seen_only_in_the_test_frames_is_unknown(water, tmp_path):
     for atoms in frames:
         if str(atoms.info["seed"]) in json.loads((water / "split.json").read_text())["test_trajectories"]:
             atoms.numbers[0] = 16
-    write(tmp_path / "labels.extxyz", frames, format="extxyz")
-    gather_labels(
-        [tmp_path / "labels.extxyz"], tmp_path / "dataset.extxyz", tmp_path / "split.json", DatasetSettings()
+    dataset = tmp_path / "dataset.extxyz"  # gathering refuses two molecules
+    write(dataset, frames, format="extxyz")
+    write_split(
+        tmp_path / "split.json", dataset, read_split(water / "split.json", water / "dataset.extxyz"), []
     )
     fit(tmp_path, tmp_path / "model.pt", QUICK.model_copy(update={"epochs": 1}))
     with pytest.raises(InputError, match="S: unknown"):

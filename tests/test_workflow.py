@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from ase.build import molecule
+from ase.io import write
 from clones import ROOT, Clone
 
 pytestmark = pytest.mark.workflow
@@ -212,7 +214,8 @@ def test_names_and_paths_of_the_config_reach_no_shell(tmp_path):
     """Blanks, quotes, dollars and semicolons in a path and in a structure are words, not commands."""
     hostile = "la bels;touch executed;$(touch executed)`touch executed`'\".extxyz"
     (tmp_path / hostile).write_text("labels", encoding="utf-8")
-    structure = "O'; touch executed; $(touch executed) \""
+    structure = "O'; touch executed; $(touch executed) \".xyz"
+    write(tmp_path / structure, molecule("H2O"), format="xyz")
     clone = Clone(tmp_path, {"molecules": [{"name": "a", "labels": hostile, "structure": structure}]})
     clone.stub()
     done = clone.snakemake("--quiet", "all", "--force", "results/a/dataset.extxyz")
