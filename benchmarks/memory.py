@@ -54,9 +54,10 @@ def main() -> None:
             checkpoint_interval_ps=500 * TIMESTEP_FS / 1e3,
         )  # fmt: skip
         block = Block(
-            Path(folder), tuple(range(arguments.replicas)), numbers, masses, masses,
+            Path(folder) / f"0-{arguments.replicas - 1}", tuple(range(arguments.replicas)), numbers, masses, masses,
             np.repeat(frames.positions[:1], arguments.replicas, axis=0), False, 24, settings, 300.0, "cpu",
         )  # fmt: skip
+        block.folder.mkdir()
         run_block(block, fastest(fresh(arguments.features, frames)), report)
 
 

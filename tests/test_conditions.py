@@ -23,6 +23,7 @@ from painn_spectra.spectra.conditions import conditions
         ("LASERWAVELENGTH", "785 nm", "laser_nm", 785),
         ("LASERWAVELENGTH", "0.785 um", "laser_nm", 785),
         ("RESOLUTION", "0,125", "resolution_cm", 0.125),
+        ("RESOLUTION", "4, apodized", "resolution_cm", 4),
         ("PATHLENGTH", "unknown", "path_m", None),
     ],
 )

@@ -117,6 +117,6 @@ def _plain(number: str, text: str) -> float:
         raise ValueError(f"{number} in {text!r:.80} may be {number.replace(',', '.')} or "
                          f"{number.replace(',', '')}; write it without a comma")  # fmt: skip
     try:
-        return float(number.replace(",", "."))
+        return float(number.rstrip(".,").replace(",", "."))
     except ValueError:
         raise ValueError(f"{number} in {text!r:.80} is no number; correct it") from None
