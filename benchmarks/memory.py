@@ -54,7 +54,8 @@ def main() -> None:
             checkpoint_interval_ps=500 * TIMESTEP_FS / 1e3,
         )  # fmt: skip
         block = Block(
-            Path(folder) / f"0-{arguments.replicas - 1}", tuple(range(arguments.replicas)), numbers, masses, masses,
+            Path(folder) / f"0-{arguments.replicas - 1}", tuple(range(arguments.replicas)),
+            numbers, masses, masses,
             np.repeat(frames.positions[:1], arguments.replicas, axis=0), False, 24, settings, 300.0, "cpu",
         )  # fmt: skip
         block.folder.mkdir()
