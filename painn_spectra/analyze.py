@@ -62,11 +62,11 @@ def analyze_files(
 
 def written(out: Path) -> list[Path]:
     """All files that a run may leave in `out`."""
-    from painn_spectra.plotting import METADATA as DRAWN
+    from painn_spectra.plotting import figure_files
 
-    endings = [*TABLES, *(f"{narrow}{ending}" for narrow in ("", "-column") for ending in DRAWN)]
-    names = [f"{kind}{ending}" for kind in ("ir", "raman") for ending in endings]
-    return [out / name for name in (*names, "power.csv", "bands.csv", "bands.json", "replicas.npz")]
+    names = [f"{kind}{ending}" for kind in ("ir", "raman") for ending in TABLES]
+    drawn = [path for kind in ("ir", "raman") for _, files in figure_files(out / kind) for path in files]
+    return [out / name for name in (*names, "power.csv", "bands.csv", "bands.json", "replicas.npz")] + drawn
 
 
 def check_paths(inputs: Sequence[Path], out: Path, model: Path | None) -> None:

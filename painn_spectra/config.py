@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from painn_spectra.errors import InputError
+from painn_spectra.kinds import beads_of, kind_of
 from painn_spectra.settings.base import Settings, validate
 from painn_spectra.settings.dynamics import (
     Dynamics,
@@ -82,8 +83,7 @@ class Config(Settings):
                     raise ValueError(
                         f"molecules.{molecule.name}.{key}: {source!r} is not another entry; known are {names}"
                     )
-        beads = {"rpmd", "trpmd"}
-        runs = {f"{kind}{self.md.n_beads}" if kind in beads else kind for kind in self.dynamics}
+        runs = {(kind_of(kind), beads_of(kind, self.md)) for kind in self.dynamics}
         if len(runs) < len(self.dynamics):
             raise ValueError(f"dynamics: kinds {self.dynamics} repeat; name each once")
         if self.spectra.rotation == "removed" and not self.md.record_motion:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,22 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     frames = read_atoms(dataset)
     numbers = frames[0].numbers.astype(np.int64)
-    for i, frame in enumerate(frames):
-        if not np.array_equal(frame.numbers, numbers):
-            raise InputError(
-                f"{dataset}: frame {i} is {frame.symbols}, frame 0 is {frames[0].symbols}; give one "
-                "molecule with one order of atoms"
-            )
+    check_one_molecule(dataset, [frame.numbers for frame in frames], numbers)
     if len(numbers) < 2:
         raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
     return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
+
+
+def check_one_molecule(path: Path, frames: Iterable[np.ndarray], atoms: np.ndarray) -> None:
+    """Raise InputError where a frame's atomic numbers, padding aside, are not `atoms` in their order."""
+    for k, numbers in enumerate(frames):
+        real = numbers[numbers > 0]
+        if not np.array_equal(real, atoms):
+            found, wanted = (f"{Atoms(z).symbols.formula:hill}" for z in (real, atoms))
+            raise InputError(
+                f"{path}: frame {k} is {found}, the first one {wanted}, or its atoms have another order; "
+                "give one molecule with one order of atoms"
+            )
 
 
 def _check_counts(path: Path | str, lines: list[bytes]) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.dataset import Frames, read_frames
+from painn_spectra.dataset import check_one_molecule, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, write_text
-from painn_spectra.formula import hill_formula
 from painn_spectra.label_checks import check_units
 from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.split import read_split, split_frames, write_split
@@ -45,8 +44,9 @@ def gather_labels(
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
     sets = [read_frames(path, properties) for path in written]
+    first = sets[0].numbers[0]
     for frames, path in zip(sets, written, strict=True):
-        check_one_molecule(frames, path, sets[0])
+        check_one_molecule(path, frames.numbers, first[first > 0])
     if not failures:  # brought along: our own labelling knows its units
         for frames, path in zip(sets, written, strict=True):
             check_units(frames, path)
@@ -64,17 +64,6 @@ def gather_labels(
     write_split(split, dataset, parts, sorted(set(groups[parts["test"]].tolist())))
     counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
     print(f"{dataset}: {len(groups)} frames, {counts}")
-
-
-def check_one_molecule(frames: Frames, path: Path, first: Frames) -> None:
-    """Raise InputError where the atoms are not those of the first frame, in their order."""
-    atoms = first.numbers[0][first.numbers[0] > 0]
-    for k, numbers in enumerate(frames.numbers):
-        if not np.array_equal(numbers[numbers > 0], atoms):
-            raise InputError(
-                f"{path}: frame {k} is {hill_formula(numbers)}, the first one {hill_formula(atoms)}, or its "
-                "atoms have another order; give one molecule with one order of atoms"
-            )
 
 
 def _n_frames(report: Path) -> int:

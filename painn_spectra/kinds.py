@@ -8,6 +8,11 @@ from painn_spectra.settings.dynamics import DynamicsSettings
 BLOCK_REPLICAS = 8
 
 
+def kind_of(dynamics: str) -> str:
+    """`trpmd` of trpmd16."""
+    return dynamics.rstrip("0123456789")
+
+
 def beads_of(dynamics: str, settings: DynamicsSettings) -> int:
     """Beads of a ring polymer in a kind of dynamics such as trpmd16; 1 of the others."""
     if "rpmd" not in dynamics:

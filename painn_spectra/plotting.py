@@ -36,8 +36,13 @@ def style(width_in: float = WIDTH_IN) -> AbstractContextManager[None]:
 
 
 def versions(stem: Path) -> list[tuple[float, list[Path]]]:
-    """Width in inches and files (.svg, .pdf, .png) of a figure `stem` and its narrow twin `stem-column`."""
+    """As `figure_files`, whose folder is made."""
     stem.parent.mkdir(parents=True, exist_ok=True)
+    return figure_files(stem)
+
+
+def figure_files(stem: Path) -> list[tuple[float, list[Path]]]:
+    """Width in inches and files (.svg, .pdf, .png) of a figure `stem` and its narrow twin `stem-column`."""
     return [
         (width_in, [stem.with_name(f"{stem.name}{suffix}{ending}") for ending in METADATA])
         for width_in, suffix in ((WIDTH_IN, ""), (COLUMN_IN, "-column"))

@@ -10,6 +10,7 @@ import numpy as np
 from painn_spectra import __version__, keys
 from painn_spectra.errors import InputError
 from painn_spectra.formula import hill_formula
+from painn_spectra.kinds import kind_of
 from painn_spectra.progress import Progress
 from painn_spectra.settings.dynamics import (
     USABLE_NYQUIST_FRACTION,
@@ -107,11 +108,6 @@ def analyse(series: Series, settings: SpectraSettings) -> Spectra:
         motions=motions, power_wavenumber_cm=None if power is None else from_zero.wavenumber_cm,
         **known,
     )  # fmt: skip
-
-
-def kind_of(dynamics: str) -> str:
-    """`trpmd` of trpmd16."""
-    return dynamics.rstrip("0123456789")
 
 
 def uses_controls(series: Series, settings: SpectraSettings) -> bool:

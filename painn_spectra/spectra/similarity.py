@@ -116,15 +116,12 @@ def score(rung: Rung, to: Target, fwhm_cm: float, scale: float = 1.0) -> tuple[S
     Errors: bootstrap over replicas, NaN for a single one. scale: what its wavenumbers are multiplied by.
     """
 
-    def of(density: Array) -> Scores:
-        return _scores(on_grid(rung, density, to, fwhm_cm, scale), to)
-
-    best = of(rung.densities.mean(axis=0))
-    n = len(rung.densities)
+    gridded = np.array([on_grid(rung, density, to, fwhm_cm, scale) for density in rung.densities])
+    best, n = _scores(gridded.mean(axis=0), to), len(gridded)
     if n < 2:
         return best, Scores(*[math.nan] * len(best))
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP)  # (n_bootstrap, n)
-    drawn = np.array([of(row @ rung.densities / n) for row in counts])
+    drawn = np.array([_scores(row @ gridded / n, to) for row in counts])
     return best, Scores(*drawn.std(axis=0, ddof=1).tolist())
 
 
