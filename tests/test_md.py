@@ -218,7 +218,7 @@ def test_inputs_are_checked(tmp_path: Path, peroxide: tuple[Path, Path]) -> None
         )
     mixed = tmp_path / "mixed.extxyz"
     mixed.write_text(peroxide[1].read_text() + "1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n")
-    with pytest.raises(InputError, match="frame 12 is H, frame 0 is O2H2"):
+    with pytest.raises(InputError, match="frame 12 is H, the first one H2O2"):
         run(tmp_path, (peroxide[0], mixed))
 
 
