@@ -154,13 +154,15 @@ def _from_file(text: str, charge: int, multiplicity: int) -> Structure:
         raise InputError(f"structure = {text}: the file is empty; give an xyz file with one geometry")
     try:
         with np.errstate(all="ignore"):
-            atoms = read(text, index=0, format="extxyz")
-            assert isinstance(atoms, Atoms)
+            frames = read(text, index="0:2", format="extxyz")
     except KeyError as error:
         raise InputError(f"structure = {text}: {error} is no element; correct the first column") from None
     except Exception as error:
         reason = first_line(error)
         raise InputError(f"structure = {text}: cannot be read as xyz ({reason}); correct the file") from None
+    if len(frames) > 1:
+        raise InputError(f"structure = {text}: holds several geometries; keep the one to start from")
+    atoms = frames[0] if frames else Atoms()
     if len(atoms) == 0:
         raise InputError(f"structure = {text}: holds no atoms; give an xyz file with one geometry")
     if atoms.pbc.any():

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 from ase import Atoms
+from ase.build import molecule as ase_molecule
+from ase.collections import g2
 from rdkit import Chem
 
 from painn_spectra.config import Config, load_config
@@ -20,7 +22,7 @@ from painn_spectra.estimates import JITTER_A, core_hours, disk_bytes
 from painn_spectra.files import write_text
 from painn_spectra.keys import FORCES, POLARIZABILITY, PROPERTIES
 from painn_spectra.labelling import labelled
-from painn_spectra.molecules import Structure, parse_smiles, read_structure
+from painn_spectra.molecules import Structure, canonical_smiles, parse_smiles, read_structure
 from painn_spectra.processes import finished_jobs
 from painn_spectra.reference.dft import prepare_environment
 from painn_spectra.reference.label import check_method, describe
@@ -28,6 +30,7 @@ from painn_spectra.sampling.conformers import find_conformers, read_conformers
 from painn_spectra.settings.molecule import Method
 
 MAX_SHOWN = 10  # conformers
+TRIPLETS = {"O=O": 2, "S=S": 2, "O=S": 2}  # unpaired electrons that no SMILES draws
 
 
 def new_molecule(
@@ -109,15 +112,22 @@ def print_estimate(config: Config, conformers: Sequence[Atoms]) -> dict[str, flo
 def read_state(source: str, charge: int | None, multiplicity: int | None) -> tuple[Structure, int, int]:
     """The structure with charge and multiplicity, of the SMILES where they are not given.
 
-    Raises InputError for unpaired electrons in the SMILES that no multiplicity speaks of.
+    Raises InputError for unpaired electrons that no multiplicity speaks of.
     """
-    graph = None if Path(source.strip()).is_file() else parse_smiles(source.strip())
-    unpaired = sum(atom.GetNumRadicalElectrons() for atom in graph.GetAtoms()) if graph is not None else 0
+    text = source.strip()
+    from_file = Path(text).is_file()
+    graph = None if from_file else parse_smiles(text)
     if charge is None:
         charge = Chem.GetFormalCharge(graph) if graph is not None else 0
+    unpaired = 0
+    if graph is not None:
+        drawn = sum(atom.GetNumRadicalElectrons() for atom in graph.GetAtoms())
+        unpaired = drawn or TRIPLETS.get(canonical_smiles(graph), 0)
+    elif text in g2.names and not from_file and not charge:
+        unpaired = round(ase_molecule(text).get_initial_magnetic_moments().sum())
     if multiplicity is None and unpaired:
         raise InputError(
-            f"structure = {source!r}: unpaired electrons by its SMILES: {unpaired}, no closed shell; "
+            f"structure = {source!r}: unpaired electrons in its ground state: {unpaired}, no closed shell; "
             f"say --multiplicity {unpaired + 1}, or which other state it is in"
         )
     multiplicity = multiplicity or 1

@@ -122,6 +122,7 @@ XYZ = {
     "text": ("hello\n", "cannot be read as xyz"),
     "empty": ("", "the file is empty"),
     "none": ("0\n\n", "holds no atoms|cannot be read"),
+    "several": ("2\n\nO 0 0 0\nH 0.97 0 0\n" * 2, "holds several geometries"),
     "apart": ("3\n\nO 0 0 0\nH 0.96 0 0\nH 9 0 0\n", "2 parts that no bond joins"),
     "bohr": ("3\n\nO 0 0 0\nH 1.81 0 0\nH -0.45 1.76 0\n", "parts that no bond joins; .* in Å"),
     "periodic": ('1\npbc="T T T"\nO 0 0 0\n', "is periodic"),

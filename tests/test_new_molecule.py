@@ -41,8 +41,11 @@ def test_a_ready_config(tmp_path, monkeypatch, capsys):
         ("C.C", [], "has 2 molecules"),
         ("CC[Xx]", [], "no SMILES that parses"),
         ("O=[U]", [], "an element beyond H to Rn"),
-        ("[CH3]", [], "unpaired electrons by its SMILES: 1, no closed shell; say --multiplicity 2"),
+        ("[CH3]", [], "unpaired electrons in its ground state: 1, no closed shell; say --multiplicity 2"),
         ("[CH2]", [], "say --multiplicity 3"),
+        ("O=O", [], "say --multiplicity 3"),  # which no SMILES draws
+        ("S2", [], "say --multiplicity 3"),
+        ("CH3O", [], "say --multiplicity 2"),
         ("[CH3]", ["--multiplicity", "1"], "multiplicity = 1 wants 0 unpaired electrons"),
         ("CCO", ["--charge", "1"], "the SMILES has charge +0, but charge = 1"),
         ("CCO", ["--basis", "def3"], "method.basis = 'def3': PySCF has no such basis"),
@@ -67,6 +70,8 @@ def test_charge_and_spin_are_those_of_the_smiles(tmp_path):
     write(tmp_path / "a.xyz", molecule("H2O"))
     assert read_state(str(tmp_path / "a.xyz"), None, None)[1:] == (0, 1)
     assert read_state("CH3CH2OH", None, None)[1:] == (0, 1)
+    assert read_state("O=O", None, 1)[1:] == (0, 1)
+    assert read_state("CH3O", 1, None)[1:] == (1, 1)
 
 
 def test_core_hours_count_every_step(monkeypatch):

@@ -199,6 +199,10 @@ def test_every_round_adds_its_own_jobs_only(tmp_path):
             {"molecules": [{"name": "x", "model_from": "y"}, {"name": "y", "model_from": "x"}]},
             "molecules.x: model_from lead in a circle, x → y → x",
         ),
+        (
+            {"molecules": MOLECULES, "md": {"production_ps": "30"}},
+            "md.production_ps = '30': '30' is not of type 'number'; see config/README.md",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_one_clear_line(edited, config, line):

@@ -42,7 +42,12 @@ try:
         logger.warning(warning)
 except InputError as error:
     raise WorkflowError(str(error)) from None
-validate(config, "../schemas/config.schema.json", set_default=False)
+try: # finds what is read as a number but written as text
+    validate(config, "../schemas/config.schema.json", set_default=False)
+except WorkflowError as error:
+    found = error.__context__ # jsonschema's
+    where = ".".join(map(str, found.absolute_path))
+    raise WorkflowError(f"{where} = {found.instance!r}: {found.message}; see config/README.md") from None
 
 MOLECULES = [molecule.name for molecule in SETTINGS.molecules if not molecule.published]
 PUBLISHED = [molecule.name for molecule in SETTINGS.molecules if molecule.published] # trained and measured only
