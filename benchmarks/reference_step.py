@@ -46,10 +46,11 @@ def label_parts(frames: Frames, method: Method) -> dict[str, float]:
     def field(r: np.ndarray, guess: Any = None) -> Any:
         return dft._self_consistent(numbers, r, method, str(method.basis), 0, 1, guess)
 
-    mf = field(positions)  # loads what is loaded once
+    bond = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]])
+    dft.label(np.array([1, 1]), bond, method)  # loads what is loaded once
+    field_s, mf = timed(lambda: field(positions))
     forces_s, _ = timed(lambda: mf.nuc_grad_method().kernel())
     response_s, _ = timed(lambda: dft._polarizability(mf, method))
-    field_s, _ = timed(lambda: field(near))
     again_s, _ = timed(lambda: field(near, mf))
     return {
         "field": field_s, "forces": forces_s, "response": response_s,

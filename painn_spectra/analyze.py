@@ -13,7 +13,7 @@ from painn_spectra.settings.dynamics import SpectraSettings
 from painn_spectra.spectra.analysis import analyse
 from painn_spectra.spectra.columns import infrared_columns, raman_columns
 from painn_spectra.spectra.npz_file import npz_numbers, open_npz
-from painn_spectra.spectra.series import Sampling, Series, joined, series_of_arrays
+from painn_spectra.spectra.series import SERIES_SHAPES, Sampling, Series, joined, series_of_arrays
 from painn_spectra.spectra.spectrum import write_spectra
 from painn_spectra.spectra.text_file import open_text
 from painn_spectra.spectra.trajectory_file import open_trajectory
@@ -21,6 +21,7 @@ from painn_spectra.spectra.trajectory_file import open_trajectory
 FRAMES = (".extxyz", ".xyz")
 TABLES = (".csv", ".json", ".jdx")
 SETTING = re.compile(r"(?:spectra\.)?\b((?:fwhm|laser|min_wavenumber|max_wavenumber)_(?:cm|nm))\b")
+LOOKED_AT = 1000  # samples by which replicas are told apart
 
 
 def analyze_files(
@@ -41,8 +42,10 @@ def analyze_files(
     check_paths(inputs, out, model)
     with ExitStack() as stack:
         parts = [stack.enter_context(open_series(path, sampling, model)) for path in inputs]
+        series = joined(parts)
+        check_independent(series)
         try:
-            spectra = analyse(joined(parts), settings)
+            spectra = analyse(series, settings)
         except InputError as error:
             raise InputError(as_options(str(error))) from None
     files = [out / name for name in ("ir.csv", "raman.csv", "bands.csv", "replicas.npz")]
@@ -81,8 +84,27 @@ def check_paths(inputs: Sequence[Path], out: Path, model: Path | None) -> None:
         raise InputError(f"--model {model}: is for geometries, {' or '.join(FRAMES)}; leave it out")
 
 
+def check_independent(series: Series) -> None:
+    """Raise InputError where two replicas begin with the same samples: their error bars would be too small."""
+    names = sorted(set(SERIES_SHAPES) & set(series.quantities))
+    seen: dict[bytes, int] = {}
+    for replica in range(series.n_replicas):
+        found = [
+            np.asarray(series.quantities[name][1](replica, 0, min(LOOKED_AT, series.n_samples)))
+            for name in names
+        ]
+        if any(np.ptp(values, axis=0).any() for values in found):  # else H2's dipole: zero in all
+            same = seen.setdefault(b"".join(values.tobytes() for values in found), replica)
+            if same != replica:
+                raise InputError(
+                    f"{series.path}: replicas {same} and {replica}, counted through all files, are the same "
+                    "series; independent replicas make error bars, give each once"
+                )
+
+
 def as_options(message: str) -> str:
     """A message about settings in the words of the command line: spectra.fwhm_cm -> --fwhm-cm."""
+    message = message.replace("spectra.rotation = removed", "--rotation removed")
     return SETTING.sub(lambda found: "--" + found[1].replace("_", "-"), message)
 
 

@@ -309,3 +309,31 @@ def test_damaged_archive(toy, tmp_path, capsys):
     path.write_bytes(content)
     assert run(path, "--out", tmp_path / "out") == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_two_molecules_are_not_one(toy, tmp_path, capsys):
+    _, arrays = toy
+    for name, scale in (("light", 1.0), ("heavy", 2.0)):
+        masses = scale * np.array([16.0, 1.0, 1.0])
+        np.savez(tmp_path / f"{name}.npz", dipole=scale * arrays["dipole"], masses_amu=masses)
+    assert run(tmp_path / "light.npz", tmp_path / "heavy.npz", "--out", tmp_path / "out") == 2
+    assert "heavy.npz: atoms or masses differ from" in capsys.readouterr().err
+
+
+def test_numbers_whose_squares_overflow_and_options_in_their_own_words(toy, tmp_path, capsys):
+    _, arrays = toy
+    np.savez(tmp_path / "huge.npz", dipole=1e160 * arrays["dipole"])
+    assert run(tmp_path / "huge.npz", "--out", tmp_path / "out") == 2
+    assert "is not finite from sample 0 on, or beyond 1e+12" in capsys.readouterr().err
+    np.savez(tmp_path / "plain.npz", dipole=arrays["dipole"])
+    assert run(tmp_path / "plain.npz", "--rotation", "removed", "--out", tmp_path / "out") == 2
+    assert "--rotation removed needs positions at every sample" in capsys.readouterr().err
+
+
+def test_replicas_are_independent(toy, tmp_path, capsys):
+    _, arrays = toy
+    np.savez(tmp_path / "copies.npz", dipole=arrays["dipole"][[0, 1, 0]])
+    assert run(tmp_path / "copies.npz", "--out", tmp_path / "out") == 2
+    assert "replicas 0 and 2, counted through all files, are the same series" in capsys.readouterr().err
+    np.savez(tmp_path / "silent.npz", dipole=np.zeros_like(arrays["dipole"]))  # hydrogen's
+    assert run(tmp_path / "silent.npz", "--out", tmp_path / "out") == 0
