@@ -85,7 +85,7 @@ def check_paths(inputs: Sequence[Path], out: Path, model: Path | None) -> None:
 
 
 def check_independent(series: Series) -> None:
-    """Raise InputError where two replicas begin with the same samples: their error bars would be too small."""
+    """Raise InputError where two replicas begin with the same samples: no error bars come of copies."""
     names = sorted(set(SERIES_SHAPES) & set(series.quantities))
     seen: dict[bytes, int] = {}
     for replica in range(series.n_replicas):

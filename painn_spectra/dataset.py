@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
+from scipy.spatial.distance import pdist
 
 from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
@@ -16,6 +18,7 @@ from painn_spectra.errors import InputError, first_line
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
 LEVEL_KEY = "REF_method"
+SHORTEST_A = 0.1  # between two atoms
 MOST_COLUMNS = 1000  # of an array in an extxyz file
 ASYMMETRY_A3 = 1e-3  # a polarizability tensor further from symmetric than this is a mix-up of its components
 
@@ -50,6 +53,8 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; give an extxyz file with REF_ labels")
     content = Path(path).read_bytes()
+    if content.startswith(BOM_UTF8):
+        raise InputError(f"{path}: begins with a byte-order mark; save it as UTF-8 without one")
     claimed = max((int(n[:9]) for n in re.findall(rb":[SRIL]:(\d+)", content)), default=0)
     if claimed > MOST_COLUMNS:  # ASE would make room for them first
         raise InputError(f"{path}: Properties names {claimed} columns; the file is damaged, restore it")
@@ -105,6 +110,12 @@ def _check_counts(path: Path | str, lines: list[bytes]) -> None:
                 f"of {len(lines)} on); restore the file"
             )
         place += 2 + n_atoms
+    left = [k for k in range(place, len(lines)) if lines[k].strip()]
+    if left and not lines[place].strip():  # ASE would end there without a word
+        raise InputError(
+            f"{path}: line {place + 1} is empty, and what follows from line {left[0] + 1} on would not be "
+            "read; remove empty lines between frames"
+        )
 
 
 def _cut_in_a_number(content: bytes) -> bool:
@@ -141,6 +152,8 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
             raise InputError(
                 f"{where}: atomic numbers must lie in 1 to 94 (H to Pu); correct the species column"
             )
+        if size > 1 and (shortest := float(pdist(atoms.positions).min())) < SHORTEST_A:
+            raise InputError(f"{where}: two atoms are {shortest:.2g} Å apart; remove the frame")
         numbers[k, :size], positions[k, :size] = atoms.numbers, atoms.positions
         for name in required:
             value = _label(atoms, name, where)
@@ -183,8 +196,8 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
     if value.shape != expected:
         numbers = "9 numbers" if name == keys.POLARIZABILITY else f"shape {expected}"
         raise InputError(f"{where}: {key} has shape {value.shape}, needs {numbers}; correct the file")
-    if not np.isfinite(value).all():
-        raise InputError(f"{where}: {key} holds NaN or infinity; remove the frame")
+    if not (np.abs(value) < keys.HUGE).all():
+        raise InputError(f"{where}: {key} holds NaN, infinity or more than {keys.HUGE:g}; remove the frame")
     if name == keys.POLARIZABILITY and np.abs(value - value.T).max() > ASYMMETRY_A3:
         raise InputError(f"{where}: {key} is not symmetric; check the order of its components")
     return value

@@ -10,14 +10,16 @@ from painn_spectra.errors import InputError
 from painn_spectra.settings.molecule import Molecule
 
 COLUMNS = re.compile(r"""\bProperties=["']?species:S:1:pos:R:3\b""")  # what ASE writes
+LEVEL = re.compile(r"""\bREF_method=(?:"([^"]*)"|(\S+))""")
 CUTOFF_EDGE = 0.9  # of the cutoff: pairs beyond feel the jump in the cutoff function's second derivative
 
 
 class FirstFrame(NamedTuple):
-    """Symbols and positions in Å, atom by atom."""
+    """Symbols and positions in Å, atom by atom; what REF_method says, else empty."""
 
     symbols: list[str]
     positions: list[tuple[float, float, float]]
+    level: str = ""
 
     @property
     def atomic_numbers(self) -> list[int]:
@@ -39,10 +41,16 @@ def first_frame(path: Path | str) -> FirstFrame | None:
     try:
         with Path(path).open(encoding="utf-8") as stream:
             n_atoms = int(stream.readline())
-            if not COLUMNS.search(stream.readline()):
+            comment = stream.readline()
+            if not COLUMNS.search(comment):
                 return None
             rows = [line.split()[:4] for line in islice(stream, n_atoms)]
-        frame = FirstFrame([row[0] for row in rows], [(float(x), float(y), float(z)) for _, x, y, z in rows])
+        level = LEVEL.search(comment)
+        frame = FirstFrame(
+            [row[0] for row in rows],
+            [(float(x), float(y), float(z)) for _, x, y, z in rows],
+            level[1] or level[2] if level else "",
+        )
         whole = 0 < n_atoms == len(rows) and all(frame.atomic_numbers)
         return frame if whole and math.isfinite(sum(map(sum, frame.positions))) else None
     except (OSError, ValueError, IndexError, KeyError):

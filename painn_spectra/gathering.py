@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra import keys
-from painn_spectra.dataset import check_one_molecule, read_frames
+from painn_spectra.dataset import Frames, check_one_molecule, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.label_checks import check_units
@@ -51,19 +51,33 @@ def gather_labels(
         for frames, path in zip(sets, written, strict=True):
             check_units(frames, path)
     groups = np.concatenate([frames.groups for frames in sets])
-    known = read_frames(previous[0], properties).groups if previous else groups[:0]
+    before = [read_frames(previous[0], properties)] if previous else []
+    known = before[0].groups if previous else groups[:0]
     added = split_frames(groups, settings, addition=previous is not None)
     parts = {name: [len(known) + k for k in index] for name, index in added.items()}
     if previous:
         parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
         groups = np.concatenate([known, groups])
+    tell_copies([*before, *sets], parts)
     with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
         for path in [*(previous or ())[:1], *written]:
             content = path.read_bytes()
-            stream.write(content if content.endswith(b"\n") else content + b"\n")
+            stream.write(content.rstrip() + b"\n")
     write_split(split, dataset, parts, sorted(set(groups[parts["test"]].tolist())))
     counts = ", ".join(f"{len(index)} {name}" for name, index in parts.items())
     print(f"{dataset}: {len(groups)} frames, {counts}")
+
+
+def tell_copies(sets: Sequence[Frames], parts: dict[str, list[int]]) -> None:
+    """Print how many test frames stand among those that are learnt from."""
+    places = [place.round(5).tobytes() for frames in sets for place in frames.positions]
+    learnt = {places[k] for name, index in parts.items() if name != "test" for k in index}
+    copies = [k for k in parts["test"] if places[k] in learnt]
+    if copies:
+        print(
+            f"warning: {len(copies)} of {len(parts['test'])} test frames, first frame {copies[0]}, are "
+            "learnt from too: errors come out too small; remove copies, or give them one `seed`"
+        )
 
 
 def _n_frames(report: Path) -> int:

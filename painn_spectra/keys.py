@@ -7,6 +7,8 @@ DIPOLE = "dipole"  # (n_frames, 3) | e·Å, origin: centre of mass (matters for 
 POLARIZABILITY = "polarizability"  # (n_frames, 3, 3) | Å³, symmetric
 PROPERTIES = (ENERGY, FORCES, DIPOLE, POLARIZABILITY)
 
+HUGE = 1e12  # in any of these units: no molecule has it, and squares of far larger numbers overflow
+
 # geometries
 NUMBERS = "numbers"  # (n_frames, n_atoms) | atomic numbers, 0 pads smaller molecules
 POSITIONS = "positions"  # (n_frames, n_atoms, 3) | Å

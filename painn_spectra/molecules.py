@@ -154,7 +154,7 @@ def _from_file(text: str, charge: int, multiplicity: int) -> Structure:
         raise InputError(f"structure = {text}: the file is empty; give an xyz file with one geometry")
     try:
         with np.errstate(all="ignore"):
-            frames = read(text, index="0:2", format="extxyz")
+            frames: Any = read(text, index="0:2", format="extxyz")
     except KeyError as error:
         raise InputError(f"structure = {text}: {error} is no element; correct the first column") from None
     except Exception as error:

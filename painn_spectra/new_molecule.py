@@ -20,6 +20,7 @@ from painn_spectra.dataset import LABEL_KEYS
 from painn_spectra.errors import InputError
 from painn_spectra.estimates import JITTER_A, core_hours, disk_bytes
 from painn_spectra.files import write_text
+from painn_spectra.first_frame import first_frame
 from painn_spectra.keys import FORCES, POLARIZABILITY, PROPERTIES
 from painn_spectra.labelling import labelled
 from painn_spectra.molecules import Structure, canonical_smiles, parse_smiles, read_structure
@@ -54,6 +55,7 @@ def new_molecule(
     output = output or Path(f"config/{name}.yaml")
     if output.exists():
         raise InputError(f"{output}: exists already; choose another --name or --out, or remove it")
+    tell_shipped(Path(f"config/molecules/{name}/labels.extxyz"), structure)
     entry: dict[str, Any] = {"name": name, "structure": source.strip()}
     entry |= {"charge": charge} if charge else {}
     entry |= {"multiplicity": multiplicity} if multiplicity != 1 else {}
@@ -89,6 +91,17 @@ def new_molecule(
     write_text(output, heading + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     print(f"written: {output}; run it with: snakemake --cores 2 --configfile {output}")
     return output
+
+
+def tell_shipped(labels: Path, structure: Structure) -> None:
+    """Say that labels of this name are there; InputError where they are another molecule's."""
+    if not labels.is_file():
+        return
+    frame = first_frame(labels)
+    if frame and sorted(frame.atomic_numbers) != sorted(structure.numbers.tolist()):
+        raise InputError(f"{labels}: labels of another molecule are there; choose another --name")
+    made_by = f", by {frame.level}" if frame and frame.level else ""
+    print(f"{labels} is there{made_by}: it will be taken, no label is computed; another --name computes them")
 
 
 def print_estimate(config: Config, conformers: Sequence[Atoms]) -> dict[str, float]:

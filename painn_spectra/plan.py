@@ -36,7 +36,7 @@ STAGE_VERSION = {
     "torsions": 1,
     "spectra": 4,
     "compare": 4,
-    "report": 3,
+    "report": 4,
     "accuracy": 1,
     "qm9": 1,
 }

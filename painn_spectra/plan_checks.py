@@ -5,7 +5,7 @@ from pathlib import Path
 from painn_spectra.config import Config
 from painn_spectra.download import check_address, is_address
 from painn_spectra.errors import InputError
-from painn_spectra.first_frame import check_atoms, check_cutoff, first_frame
+from painn_spectra.first_frame import FirstFrame, check_atoms, check_cutoff, first_frame
 from painn_spectra.settings.molecule import Molecule
 from painn_spectra.sources import computes_labels, data_source, entry, labels_file, model_source
 
@@ -52,26 +52,49 @@ def check_plan(config: Config) -> list[str]:
                 )
         _check_inherited_state(config, molecule)
         frame = first_frame(labels)
-        if frame is None and molecule.structure:
-            _check_structure(molecule)
-        elif frame is not None:
+        numbers = _check_structure(molecule, data) if molecule.structure else None
+        if frame is not None:
             check_atoms(frame, labels, molecule)
+            if numbers is not None and sorted(numbers) != sorted(frame.atomic_numbers):
+                raise InputError(
+                    f"molecules.{molecule.name}: structure = {molecule.structure!r} is not the molecule of "
+                    f"its labels, {labels}; correct either, or give the entry another name"
+                )
+            warnings += check_level(frame, labels, data)
             if source == molecule.name:  # the others train no model
                 warnings += check_cutoff(frame, labels, config.model.cutoff_A)
     return list(dict.fromkeys(warnings))
 
 
-def _check_structure(molecule: Molecule) -> None:
-    """A structure without labels yet is a molecule, and its isotopes have places and masses."""
+def _check_structure(molecule: Molecule, data: Molecule) -> list[int]:
+    """A structure is a molecule, its isotopes have places and masses, its method can be; atomic numbers."""
     from painn_spectra.isotopes import check_sites  # here: RDKit would slow every start of snakemake
     from painn_spectra.molecules import parse_smiles, read_structure
+    from painn_spectra.reference.label import check_method
 
     structure = read_structure(molecule.structure, molecule.charge, molecule.multiplicity)
     graph = parse_smiles(structure.source) if structure.kind == "SMILES" else None
     try:
         check_sites(structure.numbers, molecule.isotopes, graph)
+        if computes_labels(data):
+            check_method(data.method, structure.numbers)
     except InputError as error:
         raise InputError(f"molecules.{molecule.name}: {error}") from None
+    return [int(z) for z in structure.numbers]
+
+
+def check_level(frame: FirstFrame, labels: str, molecule: Molecule) -> list[str]:
+    """A warning where the labels say that another method made them than the settings name."""
+    method = molecule.method
+    if not frame.level or method.program == "other":
+        return []
+    named = "GFN2-xTB" if method.program == "gfn2-xtb" else f"{method.functional}/{method.basis}"
+    if named.casefold() in frame.level.casefold():
+        return []
+    return [
+        f"molecules.{molecule.name}.method: {named}, but {labels}, which is taken, says {frame.level!r}; "
+        "name that method, or give the entry another name to compute labels"
+    ]
 
 
 def _check_start(config: Config, name: str) -> None:

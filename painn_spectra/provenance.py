@@ -89,7 +89,7 @@ def verify(results: Path) -> str:
         raise InputError(
             f"{results}: holds no records of results; run the workflow first: snakemake --cores 2"
         )
-    known: dict[str, str | None] = {}
+    known: dict[Path, str | None] = {}
     faults, n_outputs, programs = [], 0, set()
     for path in records:
         try:
@@ -100,14 +100,15 @@ def verify(results: Path) -> str:
             faults.append(f"{path}: is no record of this program, or damaged")
             continue
         n_outputs += len(outputs)
+        base = _base(path, next(iter(outputs), ""))
         for name, digest in outputs.items():
-            now = _hash(name, known)
+            now = _hash(base / name, known)
             if now is None:
                 faults.append(f"{name}: gone")
             elif now != digest:
                 faults.append(f"{name}: touched, it is not what {record['stage']} wrote")
         for name, digest in inputs.items():
-            if (now := _hash(name, known)) not in (None, digest):
+            if (now := _hash(base / name, known)) not in (None, digest):
                 faults += [f"{output}: stale, made from another {name}" for output in outputs]
     if faults:
         print(*dict.fromkeys(faults), sep="\n", file=sys.stderr)
@@ -134,12 +135,21 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
                     yield file
 
 
-def _hash(name: str, known: dict[str, str | None]) -> str | None:
+def _base(record: Path, output: str) -> Path:
+    """The folder that the run's names count from: .provenance stands beside the first output."""
+    base = record.resolve().parent.parent
+    for part in reversed(Path(output).parent.parts):
+        if base.name != part:  # an absolute name, or a folder that has another name now
+            return Path()
+        base = base.parent
+    return base
+
+
+def _hash(path: Path, known: dict[Path, str | None]) -> str | None:
     """SHA-256 of a file, None where it is not there; each is read once."""
-    if name not in known:
-        path = Path(name)
-        known[name] = files.content_hash(path) if path.is_file() else None
-    return known[name]
+    if path not in known:
+        known[path] = files.content_hash(path) if path.is_file() else None
+    return known[path]
 
 
 def _partial(path: Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from painn_spectra import keys
 from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
-from painn_spectra.gathering import gather_labels
+from painn_spectra.gathering import gather_labels, tell_copies
 from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.split import read_split, split_frames
 
@@ -44,6 +44,9 @@ def edit(labels, tmp_path, pattern, replacement):
         (r'REF_polarizability="(\S+) \S+', r'REF_polarizability="\1 9.0', "not symmetric"),
         (r"\nO  ", "\nXx  ", "cannot be read|H to Pu"),
         (r'pbc="F F F"', 'pbc="T T T" Lattice="9 0 0 0 9 0 0 0 9"', "is periodic"),
+        (r"REF_energy=\S+", "REF_energy=1e308", "REF_energy holds NaN, infinity or more than 1e"),
+        (r"(\nH +\S+ +\S+ +\S+)( .*)\nH +\S+ +\S+ +\S+", r"\1\2\1", "frame 0: two atoms are 0 Å apart"),
+        (r"^3\n", "\ufeff3\n", "begins with a byte-order mark"),
     ],
 )
 def test_bad_labels_are_refused_in_one_line(water_labels, tmp_path, pattern, replacement, reason):
@@ -133,3 +136,26 @@ def test_a_comment_may_be_a_number(tmp_path):
     path = tmp_path / "steps.xyz"
     path.write_text("1\n500000\nH 0 0 0\n1\n500001\nH 0 0 1\n", encoding="utf-8")
     assert len(read_atoms(path)) == 2
+
+
+def test_no_frame_is_lost_to_an_empty_line(water_labels, tmp_path, capsys):
+    """ASE's reader ends at one."""
+    text = water_labels.read_text()
+    path, split = tmp_path / "joined.extxyz", tmp_path / "split.json"
+    path.write_text(text + "\n" + text)
+    n_lines = len(text.splitlines())
+    with pytest.raises(
+        InputError, match=rf"line {n_lines + 1} is empty, and what follows from line {n_lines + 2}"
+    ):
+        read_atoms(path)
+    path.write_text(text + "\n\n")  # at the end they lose nothing, also where frames are added
+    gather_labels([path], tmp_path / "first.extxyz", split, DatasetSettings())
+    previous = tmp_path / "first.extxyz", split
+    outputs = tmp_path / "all.extxyz", tmp_path / "all.json"
+    gather_labels([water_labels], *outputs, DatasetSettings(), previous=previous)
+    assert len(read_frames(outputs[0])) == 2 * len(read_frames(water_labels))
+    frames = read_frames(water_labels)
+    tell_copies([frames, frames], {"train": [0, 1], "validation": [], "test": [5, len(frames) + 1]})
+    assert (
+        f"1 of 2 test frames, first frame {len(frames) + 1}, are learnt from too" in capsys.readouterr().out
+    )

@@ -90,3 +90,16 @@ def test_an_entry_has_the_charge_and_multiplicity_of_what_it_inherits(key, state
         check(second={"name": "b", key: "a"}, **ion)
     assert "\n" not in str(error.value)
     assert check(second={"name": "b", key: "a", **ion}, **ion) == []
+
+
+def test_labels_are_those_of_the_structure_and_the_method(check):
+    assert check(structure="O") == check(structure="[2H]O") == []
+    with pytest.raises(InputError, match=r"structure = 'C' is not the molecule of its labels, a.extxyz"):
+        check(structure="C")
+    with pytest.raises(InputError, match="structure = 'CO' is not the molecule"):
+        check(second={"name": "b", "model_from": "a", "structure": "CO"})
+    told = WATER.replace("REF_energy", 'REF_method="RKS PBE0/def2-TZVP RI" REF_energy')
+    assert check(told) == []
+    (line,) = check(told, method={"basis": "def2-SVP"})
+    assert line.startswith("molecules.a.method: PBE0/def2-SVP, but a.extxyz, which is taken, says 'RKS PBE0/")
+    assert check(told, method={"program": "other", "functional": "B3LYP"}) == []

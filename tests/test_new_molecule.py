@@ -1,5 +1,7 @@
 """`painn-spectra new`: a config that loads, numbers that add up, one line for what cannot be computed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -10,7 +12,8 @@ from painn_spectra import estimates, keys
 from painn_spectra.cli import main
 from painn_spectra.config import load_config
 from painn_spectra.estimates import core_hours, disk_bytes
-from painn_spectra.new_molecule import read_state
+from painn_spectra.molecules import read_structure
+from painn_spectra.new_molecule import read_state, tell_shipped
 from painn_spectra.reference import xtb
 
 needs_tblite = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")
@@ -61,6 +64,17 @@ def test_what_cannot_be_computed(structure, options, words, tmp_path, monkeypatc
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_labels_of_that_name_are_told(tmp_path, monkeypatch, capsys):
+    labels = tmp_path / "config/molecules/x/labels.extxyz"
+    labels.parent.mkdir(parents=True)
+    labels.write_text('3\nProperties=species:S:1:pos:R:3 REF_method="PBE0/X"\nO 0 0 0\nH 0 0 1\nH 0 1 0\n')
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "C", "--name", "x"]) == 2
+    assert "labels of another molecule are there; choose another --name" in capsys.readouterr().err
+    tell_shipped(Path("config/molecules/x/labels.extxyz"), read_structure("O"))
+    assert "is there, by PBE0/X: it will be taken, no label is computed" in capsys.readouterr().out
 
 
 def test_charge_and_spin_are_those_of_the_smiles(tmp_path):

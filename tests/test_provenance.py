@@ -80,3 +80,17 @@ def test_the_same_trajectory_and_settings_give_the_same_files(results, tmp_path_
     assert main(["spectra", "--settings", json.dumps(SETTINGS), str(trajectory), *outputs]) == 0
     for name in ("ir.csv", "raman.csv", "bands.csv", "ir.jdx", "ir.json"):
         assert (other / name).read_bytes() == (results / name).read_bytes(), name
+
+
+def test_names_count_from_the_folder_of_the_run(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run/results/water"
+    run.mkdir(parents=True)
+    write_trajectory(run / "trajectory.h5")
+    monkeypatch.chdir(tmp_path / "run")
+    names = [f"results/water/{name}" for name in ("trajectory.h5", *OUTPUTS)]
+    assert main(["spectra", "--settings", json.dumps(SETTINGS), *names]) == 0
+    monkeypatch.chdir("/")
+    assert main(["verify", str(tmp_path / "run/results")]) == 0
+    (run / "ir.csv").unlink()
+    assert main(["verify", str(tmp_path / "run/results")]) == 2
+    assert "results/water/ir.csv: gone" in capsys.readouterr().err

@@ -118,6 +118,30 @@ def test_one_molecule_is_the_first_page_several_are_linked(page, tmp_path):
     assert text.count("<svg") == text.count("classical dynamics at 300 K") == 2
 
 
+def test_what_the_run_no_longer_asks_for_is_left_out(results, tmp_path):
+    folder = tmp_path / "water"
+    shutil.copytree(results, folder)
+    shutil.copytree(folder / "classical", folder / "rpmd")
+    for dynamics, shown in ((["classical"], False), (["classical", "rpmd"], True)):
+        settings = SETTINGS | {"dynamics": dynamics}
+        told = ["--settings", json.dumps(settings), str(folder), str(folder / "report.html")]
+        assert main(["report", *told]) == 0
+        assert ("Bands, rpmd dynamics" in (folder / "report.html").read_text(encoding="utf-8")) == shown
+
+
+def test_the_labels_say_their_method(results, tmp_path):
+    folder = tmp_path / "water"
+    shutil.copytree(results, folder)
+    shutil.rmtree(folder / "harmonic")
+    comment = 'Properties=species:S:1:pos:R:3 REF_method="RKS B3LYP/def2-TZVP, polarizability def2-TZVPD, X"'
+    (folder / "dataset.extxyz").write_text(f"2\n{comment}\nO 0 0 0\nH 0 0 1\n", encoding="utf-8")
+    told = ["--settings", json.dumps(SETTINGS), str(folder), str(folder / "report.html")]
+    assert main(["report", *told]) == 0
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "RKS B3LYP/def2-TZVP, polarizability def2-TZVPD" in text
+    assert "without diffuse functions" not in text
+
+
 def test_a_started_run_has_a_page_too(tmp_path):
     (tmp_path / "water").mkdir()
     assert main(["report", str(tmp_path / "water"), str(tmp_path / "report.html")]) == 0

@@ -306,3 +306,12 @@ def test_a_killed_stage_keeps_its_finished_jobs(tmp_path):
 def test_a_worker_that_dies_is_one_line(tmp_path):
     with pytest.raises(InputError, match="a worker of the jobs ended without a word"):
         scatter(os._exit, [(1,)], tmp_path, 1, "jobs")
+
+
+def test_bonds_are_those_that_the_structure_draws(tmp_path):
+    """RDKit's raw geometries of phosphorus pentafluoride have false contacts: no vote on them."""
+    find_conformers(tmp_path / "c.extxyz", "FP(F)(F)(F)F", 0, 1, SamplingSettings(n_embeddings=6))
+    (frame,) = read(tmp_path / "c.extxyz", ":")
+    lengths = np.sort(frame.get_distances(1, [0, 2, 3, 4, 5]))
+    assert frame.info["symmetry_number"] == 6
+    assert np.ptp(lengths[:3]) < 0.01 < lengths[3] - lengths[2]  # equatorial, axial

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata, resources
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
+from painn_spectra.first_frame import first_frame
 from painn_spectra.progress import clock
 from painn_spectra.report.bands import band_table, published_table, start_table
 from painn_spectra.report.content import (
@@ -33,6 +35,7 @@ from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
 
 TIGHT_BINDING = "gfn2-xtb"  # has no functional and no basis to choose
 MODEL_MODES = Path("harmonic/model.csv")
+FORMULA = re.compile(r'<figure class="formula"[^>]*>(.*?)</figure>', re.DOTALL)
 PROGRAMS = ("torch", "ase", "numpy", "pyscf", "tblite", "rdkit")
 FIGURES = {
     "parity.png": "Predictions against labels on frames that training never saw; a perfect model's points "
@@ -56,8 +59,12 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
     folders = [
         folder
         for folder in dynamics_folders(results)
-        if (folder / "ir.csv").is_file() and (folder / "raman.csv").is_file()
+        if folder.name in settings.get("dynamics", [folder.name])  # else of an earlier run
+        and (folder / "ir.csv").is_file()
+        and (folder / "raman.csv").is_file()
     ]
+    n_members = settings.get("train", {}).get("members")
+    members = sorted(path for path in results.glob("model/*") if asked(path, n_members))
     model_modes = results / MODEL_MODES
     tables = [path for path in (results / "harmonic" / "reference.csv", model_modes) if path.is_file()]
     modes = modes_of(model_modes) if model_modes.is_file() else None
@@ -67,20 +74,22 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
         "measured": measured_of(molecule.get("experiment", {})),
         "published": published_of(folders[0] / "comparison.csv") if folders else [],
         "modes": modes,
-        "learning": learning_of(sorted(results.glob("model/*"))),
+        "learning": learning_of(members),
         "constants": constants(),
     }
     conformers = modes["conformers"] if modes else []
     imaginary = sum(mode["nu"] < 0 for conformer in conformers for mode in conformer["modes"])
     errors = read_csv(results / "evaluation" / "errors.csv")
     state = molecule.get("charge", 0), molecule.get("multiplicity", 1)
+    told = _told_level(results, molecule)
+    basis = _polarizability_basis(told, molecule)
     page = _environment().get_template("report.html").render(
         title=results.name,
-        level=_level(tables, molecule),
+        level=_level(tables, told, molecule),
         structure=molecule.get("structure"),
         formula=_formula(model_modes, *state),
         conformers=conformers,
-        kinds=[_kind(folder, errors, imaginary, _polarizability_basis(molecule)) for folder in folders],
+        kinds=[_kind(folder, errors, imaginary, basis, n_members) for folder in folders],
         limits=LIMITS,
         errors=errors,
         learning=data["learning"],
@@ -106,7 +115,7 @@ def write_index(reports: Sequence[Path], index: Path) -> None:
         {
             "path": report.resolve().relative_to(index.resolve().parent).as_posix(),
             "name": report.parent.name,
-            "formula": _formula(report.parent / MODEL_MODES),
+            "formula": _drawn(report),
             "kinds": [(f.name, read_notes(f / "ir.csv")) for f in dynamics_folders(report.parent)],
         }
         for report in reports
@@ -114,17 +123,33 @@ def write_index(reports: Sequence[Path], index: Path) -> None:
     write_text(index, _environment().get_template("index.html").render(links=links))
 
 
-def _formula(table: Path, charge: int = 0, multiplicity: int = 1) -> Markup:
+def _formula(table: Path, charge: int, multiplicity: int) -> Markup:
     """Structural formula, empty where there is none to draw."""
     return Markup((table.is_file() and formula_svg(table, charge, multiplicity)) or "")
 
 
+def _drawn(report: Path) -> Markup:
+    """The structural formula of a page that is written: only its own run knows charge and spin."""
+    found = FORMULA.search(report.read_text(encoding="utf-8"))
+    return Markup(found[1] if found else "")
+
+
+def asked(folder: Path, n_members: int | None) -> bool:
+    """Whether a folder named by a member's number belongs to the run's ensemble; None: any does."""
+    return folder.name.isdigit() and (n_members is None or int(folder.name) < n_members)
+
+
 def _kind(
-    folder: Path, errors: list[dict[str, str]], imaginary: int, polarizability_basis: str | None
+    folder: Path,
+    errors: list[dict[str, str]],
+    imaginary: int,
+    polarizability_basis: str | None,
+    n_members: int | None,
 ) -> dict[str, Any]:
     """What the page shows of one kind of dynamics beside its curves."""
     quality, bands = read_object(folder / "dynamics.json"), read_csv(folder / "bands.csv")
-    members = {path.parent.name: read_object(path) for path in sorted(folder.glob("[0-9]*/dynamics.json"))}
+    found = [path for path in sorted(folder.glob("*/dynamics.json")) if asked(path.parent, n_members)]
+    members = {path.parent.name: read_object(path) for path in found}
     notes, (heads, rows) = read_notes(folder / "ir.csv"), band_table(bands)
     return {
         "name": folder.name,
@@ -143,22 +168,32 @@ def _kind(
     }
 
 
-def _level(tables: Sequence[Path], molecule: dict[str, Any]) -> str:
-    """Level of theory of the labels: as the reference's file says, else as the settings do."""
+def _told_level(results: Path, molecule: dict[str, Any]) -> str:
+    """What the first frame of the labels says of their method, empty where it is silent."""
+    source = molecule.get("model_from") or molecule.get("labels_from") or results.name
+    frame = first_frame(results.parent / source / "dataset.extxyz")
+    return frame.level if frame else ""
+
+
+def _level(tables: Sequence[Path], told: str, molecule: dict[str, Any]) -> str:
+    """Level of theory of the labels: as the reference's file or the labels say, else as the settings do."""
     for table in tables:
         level = read_notes(table).get("level_of_theory", "")
         if level and not level.startswith("PaiNN"):
             return level
     method = molecule.get("method", {})
-    if method.get("program") == TIGHT_BINDING:
+    if not told and method.get("program") == TIGHT_BINDING:
         return "GFN2-xTB"
     words = [method.get(key) for key in ("functional", "basis", "dispersion", "program")]
-    return " ".join(str(word) for word in words if word)
+    return told or " ".join(str(word) for word in words if word)
 
 
-def _polarizability_basis(molecule: dict[str, Any]) -> str | None:
+def _polarizability_basis(told: str, molecule: dict[str, Any]) -> str | None:
+    """Of the labels, as they say or as the settings do; None where there is none to speak of."""
+    if found := re.search(r"polarizability ([^\s,]+)", told) or re.search(r"\w/([^\s,]+)", told):
+        return found[1]
     method = molecule.get("method", {})
-    if method.get("program") == TIGHT_BINDING:
+    if told or method.get("program") == TIGHT_BINDING:
         return None
     return method.get("polarizability_basis") or method.get("basis")
 

@@ -83,8 +83,13 @@ def conformers(
         _warn("tblite is not installed: conformers are those of MMFF94, less exact than GFN2-xTB's")
         surface, method = cheap, "MMFF94"
     relaxed, energies, converged = relax(surface, starts)
-    wanted = Counter(bonds(numbers, r) for r in starts).most_common(1)[0][0]
-    kept = converged & np.array([bonds(numbers, r) == wanted for r in relaxed])
+    found = [bonds(numbers, r) for r in relaxed]
+    drawn = bonds_of(graph) if graph is not None else None
+    if drawn in found:
+        wanted = drawn
+    else:  # an ionic bond, say, that the drawing has and the geometry has not
+        wanted = Counter(bonds(numbers, r) for r in starts).most_common(1)[0][0]
+    kept = converged & np.array([have == wanted for have in found])
     if not kept.any():
         raise InputError(
             f"structure = {structure.source!r}: none of {len(starts)} geometries relaxes to a {method} "
@@ -98,6 +103,12 @@ def conformers(
         minima, energies = np.concatenate([minima, -minima]), np.concatenate([energies, energies])
     masses = atomic_masses[numbers]
     return weighted_conformers(surface, numbers, masses, minima, energies, WEIGHT_TEMPERATURE_K), method
+
+
+def bonds_of(graph: Any) -> tuple[tuple[int, int], ...]:
+    """Bonded pairs of the drawing, as `bonds` gives those of a geometry."""
+    pairs = ((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds())
+    return tuple(sorted((min(pair), max(pair)) for pair in pairs))
 
 
 def embedded(structure: Structure, settings: SamplingSettings) -> tuple[Array, Any]:

@@ -15,7 +15,6 @@ from painn_spectra.spectra.autocorrelation import Array
 Read = Callable[[int, int, int], Array]  # replica, first sample, last sample + 1 -> (n_samples, ...)
 
 EXTERNAL = "external"  # dynamics of another program
-HUGE = 1e12  # in units of `keys`; no molecule has it, and squares of far larger numbers overflow
 CHUNK_BYTES = 1 << 23  # read and kept at a time
 SERIES_SHAPES = {keys.DIPOLE: (3,), keys.POLARIZABILITY: (3, 3)}
 MOTION_SHAPES = {keys.HALF_STEP_VELOCITIES: (None, 3), keys.SPARSE_POSITIONS: (None, 3)}  # None: n_atoms
@@ -84,11 +83,11 @@ class Series:
         _, read = self.quantities[name]
         for start in range(0, self.n_samples, step):
             piece = np.asarray(read(replica, start, min(start + step, self.n_samples)), dtype=np.float64)
-            finite = (np.abs(piece) < HUGE).reshape(len(piece), -1).all(axis=1)
+            finite = (np.abs(piece) < keys.HUGE).reshape(len(piece), -1).all(axis=1)
             if not finite.all():
                 raise InputError(
                     f"{self.path}: {name} of replica {replica} is not finite from sample "
-                    f"{start + int(np.argmin(finite))} on, or beyond {HUGE:g}; {self.advice}"
+                    f"{start + int(np.argmin(finite))} on, or beyond {keys.HUGE:g}; {self.advice}"
                 )
             yield piece
 
@@ -177,7 +176,9 @@ def joined(parts: Sequence[Series]) -> Series:
             )
         for own, others in ((first.numbers, other.numbers), (first.masses_amu, other.masses_amu)):
             if own is not None and others is not None and not np.array_equal(own, others):
-                raise InputError(f"{other.path}: atoms or masses differ from {first.path}; analyse them apart")
+                raise InputError(
+                    f"{other.path}: atoms or masses differ from {first.path}; analyse them apart"
+                )
     owners = [(part, i) for part in parts for i in range(part.n_replicas)]
 
     def reader(name: str) -> Read:
