@@ -47,13 +47,18 @@ class PaiNNCalculator(Calculator):
     ) -> None:
         """Fill `results`; dipole and polarizability only when one of them is asked for."""
         super().calculate(atoms, properties, system_changes)
-        numbers = self.atoms.numbers  # type: ignore[union-attr]
+        assert self.atoms is not None
+        if self.atoms.pbc.any():
+            raise InputError(
+                "the atoms are periodic; only molecules in free space are computed, set pbc=False"
+            )
+        numbers = self.atoms.numbers
         check_elements(self.potential, numbers)
         electric = {keys.DIPOLE, keys.POLARIZABILITY} & set(properties or ())
         wanted = keys.PROPERTIES if electric else (keys.ENERGY, keys.FORCES)
         out = self.potential(
             torch.as_tensor(numbers, device=self.device)[None],
-            torch.as_tensor(self.atoms.positions, device=self.device)[None],  # type: ignore[union-attr]
+            torch.as_tensor(self.atoms.positions, device=self.device)[None],
             tuple(name for name in wanted if name in self.implemented_properties),
         )
         self.results |= {name: value[0].double().cpu().numpy() for name, value in out.items()}

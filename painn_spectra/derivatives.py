@@ -1,9 +1,10 @@
 """Derivatives of labels with respect to positions, by central differences: Hessian, ∂μ/∂r, ∂α/∂r."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra import keys
@@ -20,7 +21,7 @@ class Derivatives:
     """What the harmonic spectra of one geometry need, in Cartesian coordinates: no mass is in it yet."""
 
     hessian: Array  # (3 n_atoms, 3 n_atoms) | eV/Å²
-    dipole: Array  # (3, n_atoms, 3) | e, ∂μ_x/∂r_iy
+    dipole: Array  # (3, n_atoms, 3) | e, ∂μ_x/∂r_iy, of ions as the labels' origin has it
     polarizability: Array  # (3, 3, n_atoms, 3) | Å², ∂α_xy/∂r_iz
 
 
@@ -57,3 +58,13 @@ def derivatives(labels: Mapping[str, Array], step_A: float = STEP_A) -> Derivati
         np.moveaxis(dipole.reshape(n_atoms, 3, 3), 2, 0),
         polarizability_derivative(labels[keys.POLARIZABILITY], step_A),
     )
+
+
+def about_rest(found: Derivatives, numbers: NDArray[np.int64], charge: float) -> Derivatives:
+    """The same with a dipole whose origin is at rest, ∂μ_x/∂r_iy + q δ_xy m_i/M: for ions.
+
+    Labels have theirs in the centre of the standard masses m, which modes of an isotopologue move; they
+    do not move its own centre, so that about any origin at rest all isotopologues have their intensities.
+    """
+    shares = atomic_masses[numbers] / atomic_masses[numbers].sum()
+    return replace(found, dipole=found.dipole + charge * np.einsum("xy,i->xiy", np.eye(3), shares))

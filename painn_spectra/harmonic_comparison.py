@@ -19,6 +19,7 @@ from painn_spectra.spectra.harmonic import (
     read_sticks,
 )
 
+FAINT = 1e-3  # km/mol, Å⁴/amu: a spectrum whose strongest band is weaker has none to compare with
 HEADING = [
     "conformer", "mode", "reference_cm-1", "model_cm-1", "difference_cm-1", "overlap",
     "reference_ir_km_mol-1", "model_ir_km_mol-1", "ir_difference_percent",
@@ -70,9 +71,15 @@ def summary_of(rows: list[list[object]]) -> dict[str, str]:
     return {
         "wavenumber_MAE_cm-1": f"{differences.mean():.2f}",
         "wavenumber_largest_difference_cm-1": f"{differences.max():.2f}",
-        "ir_largest_difference_percent": f"{ir.max():.1f}",
-        "raman_largest_difference_percent": f"{raman.max():.1f}",
+        "ir_largest_difference_percent": largest(ir),
+        "raman_largest_difference_percent": largest(raman),
     }
+
+
+def largest(percents: Array) -> str:
+    """The largest of differences; words where there is no band to compare with."""
+    known = percents[np.isfinite(percents)]
+    return f"{known.max():.1f}" if len(known) else "none: no band"
 
 
 def match_conformers(reference: Path, model: Path, masses_amu: Array) -> tuple[list[Pair], list[int]]:
@@ -114,7 +121,7 @@ def match_modes(ours: Array, theirs: Array) -> tuple[list[int], list[float]]:
 def pair_rows(pair: Pair) -> list[list[object]]:
     """Rows of the table for one conformer."""
     ours, theirs, order = pair.reference, pair.model, pair.order
-    ir, raman = ours.infrared.max(), ours.activity.max()
+    ir, raman = (of.max() if of.max() > FAINT else np.nan for of in (ours.infrared, ours.activity))
     return [
         [
             pair.conformer, k + 1, ours.wavenumber_cm[k], theirs.wavenumber_cm[m],

@@ -12,7 +12,7 @@ from torch import nn
 from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.dataset import labelled_geometries
-from painn_spectra.derivatives import STEP_A, derivatives, displaced
+from painn_spectra.derivatives import STEP_A, about_rest, derivatives, displaced
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, output_lock
 from painn_spectra.harmonic_reference import conformers_of, report
@@ -72,5 +72,7 @@ def model_conformers(
     positions, energies = positions[converged], energies[converged]
     kept, symmetry, images = unique_up_to_mirror_images(positions, energies, numbers)
     wanted = (keys.FORCES, keys.DIPOLE, keys.POLARIZABILITY)
-    found = [derivatives(predict(potential, numbers, displaced(positions[i]), wanted)) for i in kept]
+    labels = [predict(potential, numbers, displaced(positions[i]), wanted) for i in kept]
+    charge = float(getattr(potential, "charge", 0))
+    found = [about_rest(derivatives(one), numbers, charge) for one in labels]
     return conformers_of(numbers, positions[kept], energies[kept], found, symmetry, images)

@@ -13,6 +13,7 @@ from painn_spectra.dataset import labelled_geometries
 from painn_spectra.derivatives import (
     STEP_A,
     Derivatives,
+    about_rest,
     derivatives,
     displaced,
     hessian_of,
@@ -101,7 +102,7 @@ def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) ->
     labelling = [(numbers, r, level) for r in moved]
     labels = np.array(scatter(displaced_label, labelling, parts / "displaced", threads, "labels"))
     labels = labels.reshape(len(kept), 6 * n_atoms, -1)  # last axis: 3 n_atoms + 3 + 9
-    found = [derivatives(unpacked(of_one, n_atoms)) for of_one in labels]
+    found = [about_rest(derivatives(unpacked(of_one, n_atoms)), numbers, level[1]) for of_one in labels]
     return conformers_of(numbers, positions, energies, found, symmetry, images)
 
 

@@ -108,7 +108,12 @@ def relaxed_path(
 ) -> tuple[Array, Array, Array]:
     """Geometries (n, n_atoms, 3) | Å relaxed at rising angles (n,) | deg, and their energies (n,) | eV."""
     _, j, k, _ = dihedral
-    moving = moving_atoms(bonds(numbers, start), j, k)
+    pairs = bonds(numbers, start)
+    if (min(j, k), max(j, k)) not in pairs:
+        raise InputError(
+            f"--bond {' '.join(map(str, dihedral))}: atoms {j} and {k} are not bonded; name a bond"
+        )
+    moving = moving_atoms(pairs, j, k)
     if moving is None:
         raise InputError(f"--bond {' '.join(map(str, dihedral))}: the bond is part of a ring; name another")
     angles = np.arange(-180.0, 180.0, SPACING_DEG)

@@ -112,3 +112,11 @@ def test_unknown_element_is_one_line(model: Path) -> None:
     atoms = Atoms("CH2O", np.eye(4, 3), calculator=PaiNNCalculator(model))
     with pytest.raises(InputError, match="element C: the model knows H, O only"):
         atoms.get_potential_energy()
+
+
+def test_periodic_atoms_are_refused(water: Atoms, model: Path) -> None:
+    water.calc = PaiNNCalculator(model)
+    water.set_cell([3.0, 3.0, 3.0])
+    water.pbc = True
+    with pytest.raises(InputError, match="the atoms are periodic; only molecules in free space"):
+        water.get_potential_energy()

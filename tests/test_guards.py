@@ -15,6 +15,8 @@ from toy_potentials import load_toy, write_inputs
 from painn_spectra import keys
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
+from painn_spectra.files import write_json
+from painn_spectra.md.guards import FILE, keep_stopped
 from painn_spectra.md.run import run_dynamics
 from painn_spectra.md.segments import production_segments
 from painn_spectra.model.checkpoint import save_model
@@ -265,3 +267,21 @@ def test_members_tell_where_they_disagree(tmp_path, inputs, capsys):
         assert told["spread_is_large"] == large
         assert ("members' forces differ" in capsys.readouterr().out) == large
         assert any("members' forces" in line for line in cautions(told, [], [], {})) == large
+
+
+def test_the_share_of_stopped_replicas_is_that_of_the_run_so_far(tmp_path):
+    """16 replicas grown to 128, one stopped in each of nine blocks; folders of a larger run beside."""
+    told = {"reason": "bond 0-1 is long", "step": 3}
+    for first in range(0, 72, 8):
+        folder = tmp_path / f"{first:04d}-{first + 7:04d}"
+        folder.mkdir()
+        assert list(keep_stopped(folder, {}, {first: told}, 8, 128)) == [first]
+    folder = tmp_path / "0000-0007"
+    with pytest.raises(InputError, match=r"\(9 of 16 replicas beside it too\)"):
+        keep_stopped(folder, {0: told}, {k: told for k in range(1, 8)}, 16, 16)
+    small = tmp_path / "again"
+    small.mkdir()
+    (small / "0100-0107").mkdir()
+    write_json(small / "0100-0107" / FILE, {str(k): told for k in range(100, 108)})
+    (small / "0000-0007").mkdir()
+    assert keep_stopped(small / "0000-0007", {}, {0: told}, 8, 8) == {0: told}

@@ -83,6 +83,14 @@ def test_differences_are_those_put_in(tmp_path):
     assert float(notes["raman_largest_difference_percent"]) == 0
 
 
+def test_a_dark_molecule_has_no_sticks_to_differ(tmp_path, capsys):
+    dark = dataclasses.replace(peroxide(), dipole_derivatives=1e-7 * peroxide().dipole_derivatives)
+    write_harmonic(tmp_path / "reference.csv", dark, MASSES, 300.0, {})
+    write_harmonic(tmp_path / "model.csv", peroxide(), MASSES, 300.0, {})
+    compare_harmonic(tmp_path / "reference.csv", tmp_path / "model.csv", tmp_path / "comparison.csv")
+    assert "ir_largest_difference_percent: none: no band" in capsys.readouterr().out
+
+
 def test_another_shape_has_no_counterpart(tmp_path):
     flat = dataclasses.replace(peroxide(), positions=peroxide().positions * [1.0, 1.0, 0.0])
     write_harmonic(tmp_path / "reference.csv", peroxide(), MASSES, 300.0, {})

@@ -17,18 +17,19 @@ from painn_spectra.normal_modes import normal_modes
 from painn_spectra.spectra.csv_files import read_table
 from painn_spectra.spectra.harmonic import read_conformers, read_sticks
 from painn_spectra.spectra.sticks import draw_sticks, read_tables, short_level
+from painn_spectra.units import AMU_E2_KM_MOL
 from painn_spectra.vpt2 import stage
 
 pytestmark = pytest.mark.physics
 
 
-def run(folder, name, isotopes=None):
+def run(folder, name, isotopes=None, charge=0.0):
     """The stage on three shaken geometries of a toy."""
     symbols, geometry = GEOMETRIES[name]
     rng = np.random.default_rng(1)
     shaken = [Atoms(symbols, geometry + 0.03 * rng.normal(size=(len(geometry), 3))) for _ in range(3)]
     write(folder / "dataset.extxyz", shaken)
-    (folder / "model.pt").write_text(json.dumps({"name": name}), encoding="utf-8")
+    (folder / "model.pt").write_text(json.dumps({"name": name, "charge": charge}), encoding="utf-8")
     paths = [folder / file for file in ("model.pt", "dataset.extxyz", "model.csv", "conformers.extxyz")]
     harmonic_model(*paths, isotopes=isotopes, load=load_toy)
     return read_conformers(folder / "model.npz")[0], read_sticks(folder / "model.csv")[1]
@@ -68,6 +69,20 @@ def test_heavier_atoms_vibrate_more_slowly(peroxide, tmp_path):
     _, _, light = peroxide
     _, heavy = run(tmp_path, "peroxide", isotopes={2: 2.014})
     assert all(h["wavenumber_cm-1"] < x["wavenumber_cm-1"] for h, x in zip(heavy, light, strict=True))
+
+
+def test_an_isotope_makes_an_ion_visible(tmp_path):
+    """HD+ with half its charge on each nucleus: μ about its centre of mass is q (m_D − m_H)/2M · r."""
+    heavy, light = 2.014102, float(atomic_masses[1])
+    _, (row,) = run(tmp_path, "hydrogen", isotopes={0: heavy}, charge=1.0)
+    by_length, reduced = (heavy - light) / (2 * (heavy + light)), heavy * light / (heavy + light)
+    assert row["ir_km_mol-1"] == pytest.approx(AMU_E2_KM_MOL * by_length**2 / reduced, rel=1e-4)
+    paths = tmp_path / "model.pt", tmp_path / "model.csv", tmp_path / "vpt2.csv"
+    stage.run_vpt2(*paths, load=load_toy)
+    (first, *_) = read_table(paths[2])[1]
+    assert float(first["ir_km_mol-1"]) == pytest.approx(row["ir_km_mol-1"], rel=0.2)
+    _, (symmetric,) = run(tmp_path, "hydrogen", charge=1.0)
+    assert symmetric["ir_km_mol-1"] < 1e-6
 
 
 def test_a_linear_molecule_has_its_fourth_mode(tmp_path):

@@ -18,10 +18,10 @@ from painn_spectra.settings.dynamics import DynamicsSettings
 def test_counts_follow_the_error() -> None:
     assert next_count(16, 0.05, 0.1, 256) == 16
     assert next_count(16, 0.11, 0.1, 256) == 24  # 16 · 1.21 · 1.1 = 21.3
+    assert next_count(16, np.inf, 0.1, 256) == 16  # no band: more replicas would tell no more
     assert next_count(16, 0.9, 0.1, 256) == 32  # at most twice as many: the error is uncertain
     assert next_count(64, 0.2, 0.1, 100) == 100
     assert next_count(100, 0.2, 0.1, 100) == 100
-    assert next_count(16, float("inf"), 0.1, 256) == 32
 
 
 def test_a_start_does_not_depend_on_what_follows() -> None:

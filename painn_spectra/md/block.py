@@ -54,6 +54,7 @@ class Block:
     device: str
     dynamics: str = "classical"
     bounds: Bounds | None = None  # of the model's trained range
+    n_in_run: int | None = None  # replicas of the whole run so far; None: as the settings say
 
     @property
     def mechanics(self) -> Mechanics:
@@ -283,7 +284,9 @@ def check(block: Block, state: State, samples: Arrays, first_energies_eV: NDArra
         wrong = [one for one in told if one]
         if wrong:
             found[replica] = min(wrong, key=lambda one: one["step"])  # what came first, not what it led to
-    known = keep_stopped(block.folder, known, found, len(block.replicas), settings.n_replicas)
+    known = keep_stopped(
+        block.folder, known, found, len(block.replicas), block.n_in_run or settings.n_replicas
+    )
     for row, replica in enumerate(block.replicas):
         if replica in known:
             beads = slice(row * block.mechanics.n_beads, (row + 1) * block.mechanics.n_beads)

@@ -57,7 +57,8 @@ def keep_stopped(
     one, such as a ring polymer of many beads, is no sample of its own.
     """
     everyone = {**found, **known}
-    elsewhere = sum(len(stopped_in(path)) for path in folder.parent.glob("*-*") if path != folder)
+    beside = [path for path in folder.parent.glob("*-*") if path != folder]  # some of an earlier, larger run
+    elsewhere = sum(replica < n_in_run for path in beside for replica in stopped_in(path))
     for n_stopped, n in ((len(everyone), n_replicas), (len(everyone) + elsewhere, n_in_run)):
         if found and n_stopped > MOST_STOPPED * n and (n > 1 or n == n_in_run):
             replica, told = next(iter(everyone.items()))

@@ -50,7 +50,8 @@ def add_mode_energies(trajectory: h5py.File) -> None:
         conformers, minima, masses, references(minima[0], minima, numbers, kinds)
     )
     thermal = BOLTZMANN_EV_K * float(trajectory.attrs["temperature_K"]) / AMU_A2_FS2_IN_EV  # amu Å²/fs²
-    without_rotation = int(trajectory.attrs["degrees_of_freedom"]) < 3 * len(masses) - 3
+    freedom = int(trajectory.attrs["degrees_of_freedom"])
+    without_rotation, linear = freedom < 3 * len(masses) - 3, freedom == 3 * len(masses) - 5
     interval_fs = float(trajectory.attrs["sample_interval_fs"])
     stride = max(1, round(ENERGY_INTERVAL_FS / interval_fs))
     hold = max(1, round(VISIT_INTERVAL_FS / (stride * interval_fs)))
@@ -67,7 +68,7 @@ def add_mode_energies(trajectory: h5py.File) -> None:
             here = near == reference
             shapes = modes[which[reference]][:, orders[reference]]  # (n_modes, n_atoms, 3)
             total += energy_excess(
-                r[here], v[here], geometries[reference], shapes, masses, thermal, without_rotation
+                r[here], v[here], geometries[reference], shapes, masses, thermal, without_rotation, linear
             ).sum(0)
         excess.append(total / len(r))
     data = trajectory.create_dataset(keys.MODE_ENERGY_EXCESS, data=np.array(excess))
@@ -82,8 +83,12 @@ def energy_excess(
     masses_amu: Array,
     thermal: float,
     without_rotation: bool,
+    linear: bool = False,
 ) -> Array:
-    """q̇_k²/k_BT − |P L_k|² of every frame, (n_frames, n_modes); thermal: k_BT in amu Å²/fs²."""
+    """q̇_k²/k_BT − |P L_k|² of every frame, (n_frames, n_modes); thermal: k_BT in amu Å²/fs².
+
+    linear: the turn about the axis, of a bent frame that of the least moment of inertia, was not taken out.
+    """
     root = np.sqrt(masses_amu)[:, None]
     rotation = eckart_frame(positions, reference, masses_amu)  # (n_frames, 3, 3)
     weighted = root * np.einsum("nxy,nay->nax", rotation, velocities)  # (n_frames, n_atoms, 3) | amu^½ Å/fs
@@ -92,8 +97,12 @@ def energy_excess(
     if without_rotation:
         r = np.einsum("nxy,nay->nax", rotation, centred(positions, masses_amu))
         turns = root * np.cross(np.eye(3)[:, None], r[:, None])  # (n_frames, 3, n_atoms, 3)
+        gram = np.einsum("niax,njax->nij", turns, turns)  # the tensor of inertia
+        if linear:
+            _, axes = np.linalg.eigh(gram)  # ascending moments
+            turns = np.einsum("nij,niax->njax", axes[:, :, 1:], turns)
+            gram = np.einsum("niax,njax->nij", turns, turns)
         overlap = np.einsum("kax,njax->nkj", modes, turns)
-        gram = np.einsum("niax,njax->nij", turns, turns)
         share = 1 - np.einsum("nki,nij,nkj->nk", overlap, np.linalg.pinv(gram), overlap)
     return rates**2 / thermal - share
 

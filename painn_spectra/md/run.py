@@ -202,6 +202,8 @@ def run_dynamics(
                 len(starts["replicas"]), error, settings.until_relative_error, settings.max_replicas
             )
             if wanted == len(starts["replicas"]):
+                if not np.isfinite(error):
+                    print(f"{molecule}: no infrared band, no error to stop by; {wanted} replicas it stays")
                 break
         spread: dict[str, Any] = {}
         if first_member and split:
@@ -265,6 +267,7 @@ def split_into_blocks(
             device=device,
             dynamics=dynamics,
             bounds=bounds,
+            n_in_run=len(geometries),
         )
         for rows in (everyone[i : i + size] for i in range(0, len(everyone), size))
     ]

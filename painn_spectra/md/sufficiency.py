@@ -50,8 +50,8 @@ def largest_area_error(trajectory: Path) -> float:
 
 def next_count(n_replicas: int, error: float, target: float, most: int) -> int:
     """Replicas to go on with: n (error/target)² and a margin, in whole blocks, at most twice as many, at most
-    `most`; the same number if these are enough."""
-    if error <= target or n_replicas >= most:
+    `most`; the same number if these are enough, or without a band to tell an error by."""
+    if not math.isfinite(error) or error <= target or n_replicas >= most:
         return n_replicas
     wanted = min(MARGIN * n_replicas * (error / target) ** 2, 2 * n_replicas)
     added = BLOCK_REPLICAS * math.ceil(max(1.0, wanted - n_replicas) / BLOCK_REPLICAS)

@@ -45,17 +45,29 @@ def conformer_visits(trajectory: h5py.File, starts: dict[str, Any]) -> tuple[Arr
 
 def like_orders(neighbours: NDArray[np.bool_], kinds: Integers) -> Iterator[list[int]]:
     """Orders of the atoms that change neither kinds (n_atoms,) nor bonds (n_atoms, n_atoms)."""
+    path = along_bonds(neighbours)
 
-    def extended(order: list[int]) -> Iterator[list[int]]:
-        atom = len(order)
-        if atom == len(kinds):
-            yield order
+    def extended(chosen: list[int]) -> Iterator[list[int]]:
+        if len(chosen) == len(path):
+            yield [other for _, other in sorted(zip(path, chosen, strict=True))]
             return
-        for other in set(np.flatnonzero(kinds == kinds[atom]).tolist()) - set(order):
-            if (neighbours[atom, :atom] == neighbours[other, order]).all():
-                yield from extended([*order, other])
+        atom = path[len(chosen)]
+        before = neighbours[atom, path[: len(chosen)]]
+        for other in sorted(set(np.flatnonzero(kinds == kinds[atom]).tolist()) - set(chosen)):
+            if (before == neighbours[other, chosen]).all():
+                yield from extended([*chosen, other])
 
     return extended([])
+
+
+def along_bonds(neighbours: NDArray[np.bool_]) -> list[int]:
+    """All atoms, each bonded to an earlier one where any is: what cannot be is seen at once."""
+    path: list[int] = []
+    by_degree = np.argsort(-neighbours.sum(1), kind="stable").tolist()
+    while len(path) < len(by_degree):
+        left = [atom for atom in by_degree if atom not in path]
+        path.append(next((atom for atom in left if neighbours[atom, path].any()), left[0]))
+    return path
 
 
 def handedness(positions: Array, neighbours: NDArray[np.bool_]) -> list[bool]:

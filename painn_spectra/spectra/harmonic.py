@@ -40,7 +40,7 @@ class Conformers:
     positions: Array  # (n_conformers, n_atoms, 3) | Å
     energies_eV: Array  # (n_conformers,)
     hessians: Array  # (n_conformers, 3 n_atoms, 3 n_atoms) | eV/Å²
-    dipole_derivatives: Array  # (n_conformers, 3, n_atoms, 3) | e, ∂μ_x/∂r_iy
+    dipole_derivatives: Array  # (n_conformers, 3, n_atoms, 3) | e, ∂μ_x/∂r_iy, about an origin at rest
     polarizability_derivatives: Array  # (n_conformers, 3, 3, n_atoms, 3) | Å², ∂α_xy/∂r_iz
     symmetry_numbers: np.ndarray  # (n_conformers,)
     mirror_images: np.ndarray  # (n_conformers,) | 2 where the mirror image is another geometry, else 1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from painn_spectra import keys
-from painn_spectra.derivatives import Derivatives, derivatives, displaced
+from painn_spectra.derivatives import Derivatives, about_rest, derivatives, displaced
 from painn_spectra.errors import InputError
 from painn_spectra.files import content_hash, output_lock
 from painn_spectra.md.minima import predict
@@ -94,10 +94,11 @@ def derive(potential: nn.Module, numbers: NDArray[np.int64]) -> Derive:
 
     def at(positions: Array) -> tuple[Derivatives, Array]:
         labels = [predict(potential, numbers, displaced(positions, k * STEP_A), wanted) for k in (1, 2)]
-        near, far = (derivatives(found, k * STEP_A) for k, found in zip((1, 2), labels, strict=True))
+        near, far = (derivatives(one, k * STEP_A) for k, one in zip((1, 2), labels, strict=True))
         hessian = (4 * near.hessian - far.hessian) / 3
         forces = (4 * labels[0][keys.FORCES].mean(0) - labels[1][keys.FORCES].mean(0)) / 3
-        return Derivatives(hessian, near.dipole, near.polarizability), forces
+        found = Derivatives(hessian, near.dipole, near.polarizability)
+        return about_rest(found, numbers, float(getattr(potential, "charge", 0))), forces
 
     return at
 

@@ -48,6 +48,28 @@ def test_mean_is_zero_at_any_geometry(without_rotation: bool) -> None:
         assert (np.abs(wrong.mean(0)) > 4.5 * sigma).any()
 
 
+def test_a_linear_molecule_keeps_the_turn_about_its_axis() -> None:
+    """Carbon dioxide, bent in every frame: vibrational angular momentum stays, as dynamics leaves it."""
+    masses = np.array([12.011, 15.999, 15.999])
+    reference = np.array([[0.0, 0, 0], [0, 0, 1.16], [0, 0, -1.16]])
+    rng = np.random.default_rng(4)
+    matrix = rng.normal(size=(9, 9))
+    shapes = normal_modes(matrix @ matrix.T, reference, masses)[1]
+    assert len(shapes) == 4
+    r = reference + rng.normal(scale=0.06, size=(N_FRAMES, 3, 3))
+    r = centred(np.einsum("nxy,nay->nax", Rotation.random(N_FRAMES, rng=rng).as_matrix(), r), masses)
+    v = centred(rng.normal(size=r.shape) * np.sqrt(THERMAL / masses)[:, None], masses)
+    outer = np.einsum("a,nax,nay->nxy", masses, r, r)
+    moments, axes = np.linalg.eigh(np.trace(outer, axis1=1, axis2=2)[:, None, None] * np.eye(3) - outer)
+    along = np.einsum("nxk,nx->nk", axes, np.cross(r, masses[:, None] * v).sum(1)) / moments
+    along[:, 0] = 0.0
+    v = v - np.cross(np.einsum("nxk,nk->nx", axes, along)[:, None], r)
+    excess = energy_excess(r, v, reference, shapes, masses, THERMAL, True, linear=True)
+    assert (np.abs(excess.mean(0)) < 4.5 * excess.std(0) / np.sqrt(N_FRAMES)).all()
+    wrong = energy_excess(r, v, reference, shapes, masses, THERMAL, True)
+    assert (np.abs(wrong.mean(0)) > 0.1).any()
+
+
 def test_one_mode_moves_one_number() -> None:
     turn = Rotation.random(rng=np.random.default_rng(2)).as_matrix()
     shapes = modes()
