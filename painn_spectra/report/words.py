@@ -25,8 +25,8 @@ LIMITS = (  # of classical dynamics
 
 ARTEFACTS = {  # numbers of a rotating Morse O–H at 300 K: tests/physics/test_rotating_morse.py
     "classical": "Classical nuclei: an O–H stretch lies some 150 cm⁻¹ too high, a C–H stretch some 100.",
-    "rpmd": "RPMD: where a band meets a free mode of the ring polymer (near 1310, 2616 and 3916 cm⁻¹ at "
-    "300 K) it splits or shifts, and the stretches stay some 70 cm⁻¹ too high.",
+    "rpmd": "RPMD: where a band meets a free mode of the ring polymer (near 1308, 2603 and 3874 cm⁻¹ at "
+    "300 K with 32 beads) it splits or shifts, and the stretches stay some 70 cm⁻¹ too high.",
     "trpmd": "TRPMD: thermostats broaden every stretch, an O–H band to 100–150 cm⁻¹ where nothing broadens "
     "it in truth, and leave it some 25 cm⁻¹ too high; read positions, not widths.",
     "tepigs": "Te PIGS: the learnt potential belongs to an elevated temperature and was learnt from noise; "

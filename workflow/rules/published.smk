@@ -47,6 +47,7 @@ rule train_qm9:
     resources:
         mem_mb=more(8000),
         runtime=more(10080),
+        gpu=gpus(SETTINGS.train.device),
     shell:
         "painn-spectra qm9 --settings {params.settings:q} {wildcards.target} {output} > {log} 2>&1"
 
