@@ -45,8 +45,9 @@ def draw_ladder(
             axis = figure.add_subplot(grid[1 + number // COLUMNS, number % COLUMNS])
             of_band = [row for row in rows if (row["band"], row["lower_cm-1"], row["upper_cm-1"]) == band]
             _positions(axis, rungs, of_band, left=number % COLUMNS == 0)
+        dashed = "; dashed: experiment" if any(row["rung"] == "experiment" for row in rows) else ""
         figure.suptitle(
-            f"{notes['molecule']}: infrared ladder at {notes['temperature_K']} K, wavenumbers not scaled",
+            f"{notes['molecule']}: infrared ladder at {notes['temperature_K']} K, not scaled{dashed}",
             x=0.01, ha="left", fontsize=9,
         )  # fmt: skip
         save(figure, svg, png)
@@ -97,4 +98,5 @@ def _positions(axis: Axes, rungs: Sequence["Rung"], rows: Sequence[Row], left: b
     axis.set_title(rows[0]["band"], fontsize=8)
     axis.xaxis.set_major_locator(plt.MaxNLocator(3))
     axis.tick_params(axis="x", labelsize=7)
+    axis.set_xlabel("centroid (cm⁻¹)", fontsize=7)
     axis.margins(x=0.12)
