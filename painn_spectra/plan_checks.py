@@ -88,7 +88,9 @@ def check_level(frame: FirstFrame, labels: str, molecule: Molecule) -> list[str]
     method = molecule.method
     if not frame.level or method.program == "other":
         return []
-    named = "GFN2-xTB" if method.program == "gfn2-xtb" else f"{method.functional}/{method.basis}"
+    dispersion = f"-{method.dispersion}" if method.dispersion else ""
+    ours = f"{method.functional}{dispersion}/{method.basis}"
+    named = "GFN2-xTB" if method.program == "gfn2-xtb" else ours
     if named.casefold() in frame.level.casefold():
         return []
     return [
