@@ -103,4 +103,4 @@ def test_labels_are_those_of_the_structure_and_the_method(check):
     (line,) = check(told, method={"basis": "def2-SVP"})
     assert line.startswith("molecules.a.method: PBE0/def2-SVP, but a.extxyz, which is taken, says 'RKS PBE0/")
     assert check(told, method={"program": "other", "functional": "B3LYP"}) == []
-    assert check(told.replace("PBE0/", "PBE0-d3bj/"), method={"dispersion": "d3bj"}) == []
+    assert check(told.replace("PBE0/", "PBE0-D3(BJ)/"), method={"dispersion": "D3(BJ)"}) == []
