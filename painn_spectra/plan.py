@@ -147,8 +147,8 @@ def stage_settings(
         case "report":
             used = config.model_dump(exclude={"molecules"})
             used["molecule"] = molecule.model_dump(exclude_none=True)
-            method = entry(config, data_source(config, name)).method  # whoever computed the labels
-            used["molecule"]["method"] = method.model_dump(exclude_none=True)
+            used["labels_of"] = source = data_source(config, name)  # whoever computed the labels
+            used["molecule"]["method"] = entry(config, source).method.model_dump(exclude_none=True)
         case _:
             raise ValueError(f"unknown stage {stage!r}; known are {sorted(STAGE_VERSION)}")
     return json.dumps(used, sort_keys=True, ensure_ascii=False)

@@ -69,11 +69,11 @@ def check_plan(config: Config) -> list[str]:
 def _check_structure(molecule: Molecule, data: Molecule) -> list[int]:
     """A structure is a molecule, its isotopes have places and masses, its method can be; atomic numbers."""
     from painn_spectra.isotopes import check_sites  # here: RDKit would slow every start of snakemake
-    from painn_spectra.molecules import parse_smiles, read_structure
+    from painn_spectra.molecules import read_structure
     from painn_spectra.reference.label import check_method
 
     structure = read_structure(molecule.structure, molecule.charge, molecule.multiplicity)
-    graph = parse_smiles(structure.source) if structure.kind == "SMILES" else None
+    graph = structure.graph if structure.kind == "SMILES" else None
     try:
         check_sites(structure.numbers, molecule.isotopes, graph)
         if computes_labels(data):

@@ -81,7 +81,8 @@ def write_report(results: Path, report: Path, settings: dict[str, Any]) -> None:
     imaginary = sum(mode["nu"] < 0 for conformer in conformers for mode in conformer["modes"])
     errors = read_csv(results / "evaluation" / "errors.csv")
     state = molecule.get("charge", 0), molecule.get("multiplicity", 1)
-    told = _told_level(results, molecule)
+    labelled = first_frame(results.parent / settings.get("labels_of", results.name) / "dataset.extxyz")
+    told = labelled.level if labelled else ""  # what the labels say of their method
     basis = _polarizability_basis(told, molecule)
     page = _environment().get_template("report.html").render(
         title=results.name,
@@ -166,13 +167,6 @@ def _kind(
         "artefact": artefact(folder.name),
         "cautions": cautions(quality, errors, bands, notes, imaginary, polarizability_basis, members),
     }
-
-
-def _told_level(results: Path, molecule: dict[str, Any]) -> str:
-    """What the first frame of the labels says of their method, empty where it is silent."""
-    source = molecule.get("model_from") or molecule.get("labels_from") or results.name
-    frame = first_frame(results.parent / source / "dataset.extxyz")
-    return frame.level if frame else ""
 
 
 def _level(tables: Sequence[Path], told: str, molecule: dict[str, Any]) -> str:
