@@ -1,7 +1,8 @@
 """PaiNN's message and its gradient over undirected pairs, compiled by numba.
 
-`neighbours.py` numbers the pairs (i, j), with the direction u = (r_j − r_i)/r; filters come from
-`filter_table.py`.
+`neighbours.py` numbers the pairs (i, j), with the direction u = (r_j − r_i)/r; radial channels come from
+`radial_table.py`. Filters are multiplied out of them pair by pair, with a matrix that stays in the first
+level of the cache: tables of the filters themselves took longer to read.
 """
 
 from painn_spectra.model.lanes import (
@@ -10,6 +11,7 @@ from painn_spectra.model.lanes import (
     clear,
     compiled,
     load,
+    pick,
     spread,
     store,
     subtract,
@@ -17,18 +19,7 @@ from painn_spectra.model.lanes import (
     vector,
 )
 
-FILTER = 6 * LANES  # coefficients of one filter of LANES features
-FEATURE = 3 * 6  # coefficients of one feature's filters
-
-
-@compiled
-def polynomial(table, at, t):
-    """LANES values at t of the polynomials whose coefficients begin at `at`."""
-    low = load(table, at) + t * load(table, at + LANES)
-    value = load(table, at + 4 * LANES) + t * load(table, at + 5 * LANES)
-    value = load(table, at + 3 * LANES) + t * value
-    value = load(table, at + 2 * LANES) + t * value
-    return low + t * t * value
+GROUP = 6 * LANES  # coefficients of one group of radial channels
 
 
 @compiled
@@ -57,36 +48,71 @@ def place(places, p):
 
 
 @compiled
-def message(n_pairs, pairs, places, table, phi, v, s, v_out):
+def filters(basis, p, matrix, f):
+    """W_s, W_vs and W_vv of pair p for LANES features from f on."""
+    n_channels = basis.shape[2]
+    at, channel = f * n_channels * 3, p * n_channels
+    w_s = spread(basis.dtype.type(0))
+    w_vs, w_vv = w_s, w_s
+    for c in range(n_channels):
+        b = pick(basis, channel + c)
+        w_s = w_s + b * load(matrix, at + 3 * LANES * c)
+        w_vs = w_vs + b * load(matrix, at + 3 * LANES * c + LANES)
+        w_vv = w_vv + b * load(matrix, at + 3 * LANES * c + 2 * LANES)
+    return w_s, w_vs, w_vv
+
+
+@compiled
+def filters_and_slopes(basis, p, matrix, f):
+    """And their derivatives by t."""
+    n_channels = basis.shape[2]
+    at, channel, slope = f * n_channels * 3, p * n_channels, (basis.shape[1] + p) * n_channels
+    w_s = spread(basis.dtype.type(0))
+    w_vs, w_vv, dw_s, dw_vs, dw_vv = w_s, w_s, w_s, w_s, w_s
+    for c in range(n_channels):
+        b, db = pick(basis, channel + c), pick(basis, slope + c)
+        one = load(matrix, at + 3 * LANES * c)
+        w_s, dw_s = w_s + b * one, dw_s + db * one
+        one = load(matrix, at + 3 * LANES * c + LANES)
+        w_vs, dw_vs = w_vs + b * one, dw_vs + db * one
+        one = load(matrix, at + 3 * LANES * c + 2 * LANES)
+        w_vv, dw_vv = w_vv + b * one, dw_vv + db * one
+    return w_s, w_vs, w_vv, dw_s, dw_vs, dw_vv
+
+
+@compiled
+def message(n_pairs, pairs, places, basis, matrix, phi, v, s, v_out):
     """Add Δs_i = Σ_j φ_s W_s to s and Δv_i = Σ_j φ_vs W_vs u + φ_vv W_vv v_j to v_out.
 
-    phi: (a, 3F), blocks s, vs, vv of every atom; s: (a, F); v, v_out: (a, 3, F); table: one layer's.
+    phi: (a, 3F), blocks s, vs, vv of every atom; s: (a, F); v, v_out: (a, 3, F); basis: as `surroundings`
+    left it; matrix: one layer's, of `filter_matrices`.
     """
     n = s.shape[1]
     for p in range(n_pairs):
-        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
-        t, u = place(places, p)
+        i, j = pairs[p, 0], pairs[p, 1]
+        u = spread(places[p, 1]), spread(places[p, 2]), spread(places[p, 3])
         for f in range(0, n, LANES):
-            at = FEATURE * (interval * n + f)
-            w = polynomial(table, at, t)
-            add(s, i * n + f, w * load(phi, j * 3 * n + f))
-            add(s, j * n + f, w * load(phi, i * 3 * n + f))
-            w = polynomial(table, at + FILTER, t)
-            along_i, along_j = w * load(phi, (j * 3 + 1) * n + f), w * load(phi, (i * 3 + 1) * n + f)
-            w = polynomial(table, at + 2 * FILTER, t)
-            passed_i, passed_j = w * load(phi, (j * 3 + 2) * n + f), w * load(phi, (i * 3 + 2) * n + f)
+            w_s, w_vs, w_vv = filters(basis, p, matrix, f)
             to_i, to_j = i * 3 * n + f, j * 3 * n + f
-            add(v_out, to_i, along_i * u[0] + passed_i * load(v, to_j))
-            add(v_out, to_i + n, along_i * u[1] + passed_i * load(v, to_j + n))
-            add(v_out, to_i + 2 * n, along_i * u[2] + passed_i * load(v, to_j + 2 * n))
-            add(v_out, to_j, passed_j * load(v, to_i) - along_j * u[0])
-            add(v_out, to_j + n, passed_j * load(v, to_i + n) - along_j * u[1])
-            add(v_out, to_j + 2 * n, passed_j * load(v, to_i + 2 * n) - along_j * u[2])
+            phi_i, along_i, passed_i = vector(phi, to_i, n)  # all is read before anything is written: a load
+            phi_j, along_j, passed_j = vector(phi, to_j, n)  # that may meet a store waits for it
+            vi0, vi1, vi2 = vector(v, to_i, n)
+            vj0, vj1, vj2 = vector(v, to_j, n)
+            along_i, along_j = w_vs * along_i, w_vs * along_j
+            passed_i, passed_j = w_vv * passed_i, w_vv * passed_j
+            add(s, i * n + f, w_s * phi_j)
+            add(s, j * n + f, w_s * phi_i)
+            add(v_out, to_i, along_j * u[0] + passed_j * vj0)
+            add(v_out, to_i + n, along_j * u[1] + passed_j * vj1)
+            add(v_out, to_i + 2 * n, along_j * u[2] + passed_j * vj2)
+            add(v_out, to_j, passed_i * vi0 - along_i * u[0])
+            add(v_out, to_j + n, passed_i * vi1 - along_i * u[1])
+            add(v_out, to_j + 2 * n, passed_i * vi2 - along_i * u[2])
 
 
 @compiled
 def message_gradient(
-    n_pairs, pairs, places, table, phi, v, grad_s, grad_v, grad_phi, grad_v_in, pull
+    n_pairs, pairs, places, basis, matrix, phi, v, grad_s, grad_v, grad_phi, grad_v_in, pull
 ):  # fmt: skip
     """Add what `message` passes back to grad_phi (a, 3F), grad_v_in (a, 3, F) and pull (n_pairs, 4, LANES).
 
@@ -95,29 +121,27 @@ def message_gradient(
     """
     n = grad_s.shape[1]
     for p in range(n_pairs):
-        i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
-        t, u = place(places, p)
+        i, j = pairs[p, 0], pairs[p, 1]
+        u = spread(places[p, 1]), spread(places[p, 2]), spread(places[p, 3])
         at_pull = 4 * LANES * p
         by_t, by_u0 = load(pull, at_pull), load(pull, at_pull + LANES)
         by_u1, by_u2 = load(pull, at_pull + 2 * LANES), load(pull, at_pull + 3 * LANES)
         for f in range(0, n, LANES):
-            at = FEATURE * (interval * n + f)
+            w_s, w_vs, w_vv, dw_s, dw_vs, dw_vv = filters_and_slopes(basis, p, matrix, f)
             one_i, one_j, three_i, three_j = i * n + f, j * n + f, i * 3 * n + f, j * 3 * n + f
-            w, dw = polynomial_and_slope(table, at, t)
             gs_i, gs_j = load(grad_s, one_i), load(grad_s, one_j)
-            by_t = by_t + dw * (gs_i * load(phi, three_j) + gs_j * load(phi, three_i))
-            add(grad_phi, three_j, w * gs_i)
-            add(grad_phi, three_i, w * gs_j)
+            by_t = by_t + dw_s * (gs_i * load(phi, three_j) + gs_j * load(phi, three_i))
+            add(grad_phi, three_j, w_s * gs_i)
+            add(grad_phi, three_i, w_s * gs_j)
             gi0, gi1, gi2 = vector(grad_v, three_i, n)
             gj0, gj1, gj2 = vector(grad_v, three_j, n)
             along_i = gi0 * u[0] + gi1 * u[1] + gi2 * u[2]
             along_j = gj0 * u[0] + gj1 * u[1] + gj2 * u[2]
-            w, dw = polynomial_and_slope(table, at + FILTER, t)
             phi_i, phi_j = load(phi, three_i + n), load(phi, three_j + n)
-            by_t = by_t + dw * (phi_j * along_i - phi_i * along_j)
-            add(grad_phi, three_j + n, w * along_i)
-            subtract(grad_phi, three_i + n, w * along_j)
-            phi_i, phi_j = phi_i * w, phi_j * w
+            by_t = by_t + dw_vs * (phi_j * along_i - phi_i * along_j)
+            add(grad_phi, three_j + n, w_vs * along_i)
+            subtract(grad_phi, three_i + n, w_vs * along_j)
+            phi_i, phi_j = phi_i * w_vs, phi_j * w_vs
             by_u0 = by_u0 + (phi_j * gi0 - phi_i * gj0)
             by_u1 = by_u1 + (phi_j * gi1 - phi_i * gj1)
             by_u2 = by_u2 + (phi_j * gi2 - phi_i * gj2)
@@ -125,12 +149,11 @@ def message_gradient(
             vj0, vj1, vj2 = vector(v, three_j, n)
             overlap_i = gi0 * vj0 + gi1 * vj1 + gi2 * vj2
             overlap_j = gj0 * vi0 + gj1 * vi1 + gj2 * vi2
-            w, dw = polynomial_and_slope(table, at + 2 * FILTER, t)
             phi_i, phi_j = load(phi, three_i + 2 * n), load(phi, three_j + 2 * n)
-            by_t = by_t + dw * (phi_j * overlap_i + phi_i * overlap_j)
-            add(grad_phi, three_j + 2 * n, w * overlap_i)
-            add(grad_phi, three_i + 2 * n, w * overlap_j)
-            phi_i, phi_j = phi_i * w, phi_j * w
+            by_t = by_t + dw_vv * (phi_j * overlap_i + phi_i * overlap_j)
+            add(grad_phi, three_j + 2 * n, w_vv * overlap_i)
+            add(grad_phi, three_i + 2 * n, w_vv * overlap_j)
+            phi_i, phi_j = phi_i * w_vv, phi_j * w_vv
             add(grad_v_in, three_j, phi_j * gi0)
             add(grad_v_in, three_j + n, phi_j * gi1)
             add(grad_v_in, three_j + 2 * n, phi_j * gi2)
@@ -144,8 +167,10 @@ def message_gradient(
 
 
 @compiled
-def surroundings(n_pairs, pairs, places, table, starts, slots, scalars, vectors):
+def surroundings(n_pairs, pairs, places, table, starts, slots, basis, scalars, vectors):
     """Sums over neighbours of the radial channels b: Σ_j b(r_ij) and Σ_j b(r_ij) u_ij of each element.
+
+    basis: (2, more than n_pairs, channels), the pairs' channels and their derivatives by t, written too.
 
     scalars: (a, K), vectors: (a, 3, K), both overwritten; slots: (a,), where in K an atom's element has its
     channels; table, starts: of `radial_table`.
@@ -156,8 +181,11 @@ def surroundings(n_pairs, pairs, places, table, starts, slots, scalars, vectors)
     for p in range(n_pairs):
         i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         t, u = place(places, p)
-        for group in range(len(starts)):
-            b = polynomial(table, FILTER * (interval * len(starts) + group), t)
+        at_basis = p * basis.shape[2]
+        for group in range(len(starts) - 1, -1, -1):  # a store may reach into what comes after
+            b, slope = polynomial_and_slope(table, GROUP * (interval * len(starts) + group), t)
+            store(basis, at_basis + starts[group], b)
+            store(basis, basis.shape[1] * basis.shape[2] + at_basis + starts[group], slope)
             from_j, from_i = slots[j] + starts[group], slots[i] + starts[group]
             add(scalars, i * n + from_j, b)
             add(scalars, j * n + from_i, b)
@@ -175,7 +203,7 @@ def surroundings_gradient(n_pairs, pairs, places, table, starts, slots, grad_sca
         i, j, interval = pairs[p, 0], pairs[p, 1], pairs[p, 2]
         t, u = place(places, p)
         for group in range(len(starts)):
-            b, slope = polynomial_and_slope(table, FILTER * (interval * len(starts) + group), t)
+            b, slope = polynomial_and_slope(table, GROUP * (interval * len(starts) + group), t)
             from_j, from_i = slots[j] + starts[group], slots[i] + starts[group]
             i0, i1, i2 = vector(grad_vectors, i * 3 * n + from_j, n)
             j0, j1, j2 = vector(grad_vectors, j * 3 * n + from_i, n)

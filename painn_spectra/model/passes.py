@@ -64,7 +64,9 @@ def forward_pass(w, m, b, n_pairs, all_vectors):
     for k in range(n_layers):
         hidden = b.gate_hidden[k]
         if k == 0:
-            surroundings(n_pairs, b.pairs, b.places, w.radial, w.starts, b.slots, b.scalars, b.vectors)
+            surroundings(
+                n_pairs, b.pairs, b.places, w.radial, w.starts, b.slots, b.basis, b.scalars, b.vectors
+            )
             n_atoms = len(m.slots)
             for i in range(0, n, n_atoms):
                 copy(m.first_s, 0, m.first_s.size, s, i * s.shape[1])
@@ -78,7 +80,7 @@ def forward_pass(w, m, b, n_pairs, all_vectors):
             silu(b.phi_hidden[k], b.active)
             product(n, b.active, w.phi_out[k], w.phi_out_bias[k], FROM_BIAS, b.phi[k])
             copy(b.v[k - 1], 0, b.v[k].size, b.v[k], 0)
-            message(n_pairs, b.pairs, b.places, w.tables[k - 1], b.phi[k], b.v[k - 1], s, b.v[k])
+            message(n_pairs, b.pairs, b.places, b.basis, w.filters[k], b.phi[k], b.v[k - 1], s, b.v[k])
             product(3 * n, b.v[k], w.mix[k], w.gate_in_bias[k], ZERO, b.uv[k])
             product(n, s, w.gate_s[k], w.gate_in_bias[k], FROM_BIAS, hidden)
         norms(b.uv[k], w.norm_epsilon, b.norm[k], b.overlap[k])
@@ -127,8 +129,8 @@ def backward_pass(w, m, b, n_pairs, all_vectors):
         clear(b.grad_wide, b.grad_wide.size)
         copy(grad_v, 0, grad_v.size, grad_v_in, 0)
         message_gradient(
-            n_pairs, b.pairs, b.places, w.tables[k - 1], b.phi[k], b.v[k - 1], grad_s, grad_v, b.grad_wide,
-            grad_v_in, b.pull,
+            n_pairs, b.pairs, b.places, b.basis, w.filters[k], b.phi[k], b.v[k - 1], grad_s, grad_v,
+            b.grad_wide, grad_v_in, b.pull,
         )  # fmt: skip
         product(n, b.grad_wide, w.phi_out_back[k], w.gate_in_bias[k], ZERO, b.grad_hidden)
         multiply(b.phi_hidden[k], b.grad_hidden)

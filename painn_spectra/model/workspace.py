@@ -7,16 +7,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from painn_spectra.model.filter_table import (
-    filter_tables,
+from painn_spectra.model.head_kernels import Head, pack_head
+from painn_spectra.model.lanes import LANES, aligned
+from painn_spectra.model.potential import Potential
+from painn_spectra.model.products import filled_up, packed
+from painn_spectra.model.radial_table import (
+    filter_matrices,
     filter_weights,
     radial_table,
     starts_of_groups,
 )
-from painn_spectra.model.head_kernels import Head, pack_head
-from painn_spectra.model.lanes import LANES
-from painn_spectra.model.potential import Potential
-from painn_spectra.model.products import filled_up, packed
 
 
 class Weights(NamedTuple):
@@ -30,7 +30,7 @@ class Weights(NamedTuple):
     n_intervals: int  # of the tables
     radial: NDArray  # table of the radial channels
     starts: NDArray  # of its groups
-    tables: NDArray  # of the filters, from the second layer on
+    filters: NDArray  # radial channels -> filters; the first layer's not used
     phi_in: NDArray  # F -> F
     phi_in_back: NDArray
     phi_in_bias: NDArray  # (n_layers, F)
@@ -67,10 +67,10 @@ def pack_weights(potential: Potential) -> Weights:
     dtype = painn.embedding.weight.detach().numpy().dtype
 
     def forth(weights: list[Tensor]) -> NDArray:
-        return np.stack([packed(w.detach().numpy().T) for w in weights])
+        return aligned(np.stack([packed(w.detach().numpy().T) for w in weights]))
 
     def back(weights: list[Tensor]) -> NDArray:
-        return np.stack([packed(w.detach().numpy()) for w in weights])
+        return aligned(np.stack([packed(w.detach().numpy()) for w in weights]))
 
     def biases(linears: list[Any]) -> NDArray:
         return np.stack([linear.bias.detach().numpy() for linear in linears])
@@ -91,7 +91,7 @@ def pack_weights(potential: Potential) -> Weights:
         n_intervals=len(radial),
         radial=radial,
         starts=starts_of_groups(painn.n_radial + 1),
-        tables=filter_tables(painn, dtype)[1:],
+        filters=filter_matrices(painn, dtype),
         phi_in=forth([p.weight for p in phi_in]),
         phi_in_back=back([p.weight for p in phi_in]),
         phi_in_bias=biases(phi_in),
@@ -189,7 +189,8 @@ class Buffers(NamedTuple):
     slots: NDArray  # (a,) | int64
     pairs: NDArray  # (n_pairs, 3) | int64
     places: NDArray  # (n_pairs, 5)
-    pull: NDArray  # (n_pairs, 4, 8)
+    basis: NDArray  # (2, more than n_pairs, n_radial + 1), radial channels and their derivatives
+    pull: NDArray  # (n_pairs, 4, LANES)
     scalars: NDArray  # (a, K), surroundings; then the gradient with respect to them
     vectors: NDArray  # (a, 3, K)
     phi_hidden: NDArray  # (n_layers, a, F)
@@ -223,7 +224,8 @@ def make_buffers(weights: Weights, molecule: Molecule, n_replicas: int, n_pairs:
     dtype, (n_layers, f) = weights.radial.dtype, weights.phi_in_bias.shape
     n, half, k = n_replicas * len(molecule.slots), len(weights.energy_out), molecule.to_s.shape[1]
     shapes: dict[str, tuple[int, ...]] = {
-        "places": (n_pairs, 5), "pull": (n_pairs, 4, LANES), "scalars": (n, k), "vectors": (n, 3, k),
+        "places": (n_pairs, 5), "basis": (2, n_pairs + LANES, weights.filters.shape[2]),
+        "pull": (n_pairs, 4, LANES), "scalars": (n, k), "vectors": (n, 3, k),
         "phi_hidden": (n_layers, n, f), "phi": (n_layers, n, 3 * f), "v": (n_layers, n, 3, f),
         "uv": (n_layers, n, 3, 2 * f), "norm": (n_layers, n, f), "overlap": (n_layers, n, f),
         "gate_hidden": (n_layers, n, f), "gate": (n_layers, n, 3 * f), "narrow_gate": (n, 2 * f),
@@ -233,7 +235,7 @@ def make_buffers(weights: Weights, molecule: Molecule, n_replicas: int, n_pairs:
         "grad_v_in": (n, 3, f), "grad_uv": (n, 3, 2 * f),
         "atomic_scalars": (n,), "atomic_vectors": (n, 3),
     }  # fmt: skip
-    arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+    arrays: dict[str, Any] = {name: aligned(np.zeros(shape, dtype)) for name, shape in shapes.items()}
     return Buffers(
         slots=np.tile(molecule.slots, n_replicas),
         pairs=np.zeros((n_pairs, 3), np.int64),

@@ -1,4 +1,5 @@
-"""The filters W(r) f_cut(r) of PaiNN as piecewise polynomials: dynamics reads them instead of sines."""
+"""The radial channels of PaiNN as piecewise polynomials, which dynamics reads instead of sines, and the
+matrices that make its filters W(r) f_cut(r) of them."""
 
 import math
 
@@ -6,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from painn_spectra.model.lanes import LANES
+from painn_spectra.model.lanes import LANES, aligned
 from painn_spectra.model.painn import PaiNN
 
 PHASE_STEP = {np.dtype(np.float32): 0.8, np.dtype(np.float64): 0.1}  # of the fastest sine, radians
@@ -41,7 +42,7 @@ def radial_table(painn: PaiNN, dtype: np.dtype) -> NDArray:
         own = polynomials[..., done : start + LANES]  # channels of the group before it stay zero
         table[:, group, :, done - start : done - start + own.shape[-1]] = own
         done = start + LANES
-    return table
+    return aligned(table)
 
 
 def starts_of_groups(n_channels: int) -> NDArray[np.int64]:
@@ -57,10 +58,9 @@ def filter_weights(painn: PaiNN) -> NDArray:
     return weight.reshape(len(painn.messages), 3, painn.n_features, -1)
 
 
-def filter_tables(painn: PaiNN, dtype: np.dtype) -> NDArray:
-    """Polynomials of the filters, (n_layers, n_intervals, F/LANES, 3, 6, LANES), in the order of reading."""
-    polynomials = radial_polynomials(painn, dtype)
-    n_layers, _, n_features, n_channels = (weights := filter_weights(painn)).shape
-    table = polynomials @ weights.reshape(-1, n_channels).T  # (n_intervals, 6, n_layers 3 F)
-    table = table.reshape(*table.shape[:2], n_layers, 3, n_features // LANES, LANES)
-    return np.ascontiguousarray(table.transpose(2, 0, 4, 3, 1, 5), dtype=dtype)
+def filter_matrices(painn: PaiNN, dtype: np.dtype) -> NDArray:
+    """The same in the order of reading, (n_layers, F/LANES, n_radial + 1, 3, LANES)."""
+    weights = filter_weights(painn)
+    n_layers, _, n_features, n_channels = weights.shape
+    groups = weights.reshape(n_layers, 3, n_features // LANES, LANES, n_channels)
+    return aligned(groups.transpose(0, 2, 4, 1, 3).astype(dtype))
