@@ -1,7 +1,7 @@
 """This package beside SchNetPack 2.1.1: the same weights, geometries and recorded properties, interleaved.
 
     make peer-speed                                    builds SchNetPack's environment in .peers/, then
-    python -m benchmarks.peer_speed [--rounds 5] [--only training]
+    python -m benchmarks.peer_speed [--rounds 25] [--only training]
 
 prints milliseconds of CPU time of one core, medians over the rounds, and the ratios, as rows for
 docs/performance.md. Dynamics: velocity Verlet in float32; per replica-step. Training: joint loss of all four
@@ -33,7 +33,7 @@ from painn_spectra.normal_modes import centred
 PEER_PYTHON = ROOT / ".peers/schnetpack/bin/python"
 MOLECULES = {"aspirin": "CC(=O)Oc1ccccc1C(=O)O", "60 atoms": "C" * 19 + "O", "200 atoms": "C" * 66}
 N_FEATURES = 128
-SECONDS_PER_VISIT = 0.4  # of one contestant in one round
+SECONDS_PER_VISIT = 0.15  # of one contestant in one round
 SAME = 2e-5  # relative to the largest component; float32 on both sides
 
 
@@ -144,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--only", help="contestants whose name has this in it")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
