@@ -61,17 +61,20 @@ class Engine(nn.Module):
         }
         with_forces, electric = keys.FORCES in properties, not ELECTRIC.isdisjoint(properties)
         size = max(1, BLOCK_ATOMS // n)
-        for first in range(0, b, size):
-            part = slice(first, first + size)
-            self.block(r[part], with_forces, electric, *(values[part] for values in out.values()))
+        whole = b - b % size
+        for part, replicas in ((slice(0, whole), size), (slice(whole, b), b - whole)):
+            if len(r[part]):
+                self.blocks(replicas, r[part], with_forces, electric, *(one[part] for one in out.values()))
         return {
             name: torch.from_numpy(out[name]).to(torch.float64 if name == keys.ENERGY else self.dtype)
             for name in properties
         }
 
-    def block(self, positions: np.ndarray, with_forces: bool, electric: bool, *out: np.ndarray) -> None:
-        """Fill in results for a few replicas, with more room for pairs where it is needed."""
-        b, n = positions.shape[:2]
+    def blocks(
+        self, b: int, positions: np.ndarray, with_forces: bool, electric: bool, *out: np.ndarray
+    ) -> None:
+        """Fill in results for blocks of b replicas, with more room for pairs where it is needed."""
+        n = positions.shape[1]
         room = 0 if b in self.spaces else PAIRS_PER_ATOM * b * n
         while True:
             if room:

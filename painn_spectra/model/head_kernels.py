@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from painn_spectra.model.atom_kernels import norms
 from painn_spectra.model.heads import AtomicTensors
-from painn_spectra.model.lanes import LANES, compiled, load, spread, total
+from painn_spectra.model.lanes import LANES, compiled, in_one_piece, load, spread, total
 from painn_spectra.model.products import ADD, FROM_BIAS, ZERO, filled_up, packed, product, silu
 
 
@@ -48,22 +48,24 @@ def pack_head(atomic: AtomicTensors) -> Head:
     out_s, out_gate = (array(part, fill, 0) for part in net_out.weight.chunk(2))
     out_s_bias, out_gate_bias = (array(part, fill) for part in net_out.bias.chunk(2))
     second_in, _, second_out = two.net
-    return Head(
-        mix=packed(np.concatenate([for_output, for_norm]).T),
-        net_s=packed(array(net_in.weight[:, :n_features], 0, 0).T),
-        net_norm=packed(array(net_in.weight[:, n_features:], 0, fill).T),
-        net_bias=array(net_in.bias, 0),
-        out_s=packed(out_s.T),
-        out_s_bias=out_s_bias,
-        out_gate=packed(out_gate.T),
-        out_gate_bias=out_gate_bias,
-        second_mix=array(two.mix.weight.flip(0), 0, fill),
-        second_s=packed(array(second_in.weight[:, :half], fill, fill).T),
-        second_norm=array(second_in.weight[:, half], fill),
-        second_bias=array(second_in.bias, fill),
-        last=array(second_out.weight, 0, fill),
-        last_bias=array(second_out.bias, 0),
-        norm_epsilon=float(one.epsilon),
+    return in_one_piece(
+        Head(
+            mix=packed(np.concatenate([for_output, for_norm]).T),
+            net_s=packed(array(net_in.weight[:, :n_features], 0, 0).T),
+            net_norm=packed(array(net_in.weight[:, n_features:], 0, fill).T),
+            net_bias=array(net_in.bias, 0),
+            out_s=packed(out_s.T),
+            out_s_bias=out_s_bias,
+            out_gate=packed(out_gate.T),
+            out_gate_bias=out_gate_bias,
+            second_mix=array(two.mix.weight.flip(0), 0, fill),
+            second_s=packed(array(second_in.weight[:, :half], fill, fill).T),
+            second_norm=array(second_in.weight[:, half], fill),
+            second_bias=array(second_in.bias, fill),
+            last=array(second_out.weight, 0, fill),
+            last_bias=array(second_out.bias, 0),
+            norm_epsilon=float(one.epsilon),
+        )
     )
 
 

@@ -10,14 +10,13 @@ import math
 import operator
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
-from numpy.typing import NDArray
 
 
 def _lanes() -> int:
@@ -27,6 +26,7 @@ def _lanes() -> int:
 
 
 LANES = _lanes()
+Record = TypeVar("Record", bound=Any)
 LINE = 64  # bytes of a line of the cache
 TAYLOR_ORDERS = {32: 7, 64: 12}  # by bits: what is left out is below the rounding
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
@@ -63,13 +63,22 @@ def compiled(function: Any) -> Any:
         config.CACHE_DIR = others
 
 
-def aligned(values: NDArray) -> NDArray:
-    """A C-contiguous copy that begins with a line of the cache: loads of sixteen floats touch one each."""
-    raw = np.empty(values.nbytes + LINE, np.uint8)
-    begin = -raw.ctypes.data % LINE
-    copy = raw[begin : begin + values.nbytes].view(values.dtype).reshape(values.shape)
-    copy[...] = values
-    return copy
+def in_one_piece(record: Record) -> Record:
+    """The named tuple with copies of its arrays in a single allocation.
+
+    Each begins with a line of the cache, so that loads of sixteen floats touch one line and not two; numpy
+    asks for huge pages from 4 MiB on.
+    """
+    arrays = {name: value for name, value in record._asdict().items() if isinstance(value, np.ndarray)}
+    ends = np.cumsum([-(-value.nbytes // LINE) * LINE for value in arrays.values()])
+    raw = np.zeros(ends[-1] + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
+    placed = {}
+    for (name, value), start in zip(arrays.items(), [0, *ends[:-1]], strict=True):
+        place = raw[first + start : first + start + value.nbytes].view(value.dtype).reshape(value.shape)
+        place[...] = value
+        placed[name] = place
+    return record._replace(**placed)
 
 
 class Lanes(types.Type):

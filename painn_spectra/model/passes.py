@@ -18,9 +18,22 @@ from painn_spectra.model.products import ADD, COLUMNS, FROM_BIAS, ZERO, multiply
 def evaluate(w, m, b, positions, with_forces, electric, energy, forces, dipole, polarizability):
     """Fill in energy (r,), forces (r, n, 3), dipole (r, 3) and polarizability (r, 3, 3), all float64.
 
-    positions: (r, n, 3) | Å, float64. Returns the number of pairs; where the buffers hold fewer, nothing else
-    has been done.
+    positions: (r, n, 3) | Å, float64, of as many blocks as there are; the buffers fit one. Returns the number
+    of pairs of a block; where the buffers hold fewer, this block and those after it are left out.
     """
+    n_pairs, size = 0, len(b.s) // positions.shape[1]
+    for k in range(0, len(positions), size):
+        n_pairs = evaluate_block(
+            w, m, b, positions[k : k + size], with_forces, electric, energy[k : k + size],
+            forces[k : k + size], dipole[k : k + size], polarizability[k : k + size],
+        )  # fmt: skip
+        if n_pairs > len(b.pairs):
+            break
+    return n_pairs
+
+
+@compiled
+def evaluate_block(w, m, b, positions, with_forces, electric, energy, forces, dipole, polarizability):
     n_pairs = find_pairs(positions, w.cutoff_A, w.n_intervals, b.pairs, b.places)
     if n_pairs > len(b.pairs):
         return n_pairs

@@ -8,6 +8,7 @@ those of AVX2, nine keep those of AVX-512 busy.
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -18,7 +19,6 @@ from painn_spectra.model.lanes import (
     FLAGS,
     LANES,
     Lanes,
-    aligned,
     compiled,
     exponential,
     load,
@@ -34,7 +34,7 @@ TILE_ROWS = 9 if LANES == 16 else 6
 def packed(matrix: NDArray) -> NDArray:
     """A matrix (n_in, n_out), n_out a multiple of 16, as (n_out/16, n_in, 16)."""
     n_in = len(matrix)
-    return aligned(matrix.reshape(n_in, -1, COLUMNS).transpose(1, 0, 2))
+    return np.ascontiguousarray(matrix.reshape(n_in, -1, COLUMNS).transpose(1, 0, 2))
 
 
 def filled_up(n: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from painn_spectra.model.lanes import LANES, aligned
+from painn_spectra.model.lanes import LANES
 from painn_spectra.model.painn import PaiNN
 
 PHASE_STEP = {np.dtype(np.float32): 0.8, np.dtype(np.float64): 0.1}  # of the fastest sine, radians
@@ -42,7 +42,7 @@ def radial_table(painn: PaiNN, dtype: np.dtype) -> NDArray:
         own = polynomials[..., done : start + LANES]  # channels of the group before it stay zero
         table[:, group, :, done - start : done - start + own.shape[-1]] = own
         done = start + LANES
-    return aligned(table)
+    return table
 
 
 def starts_of_groups(n_channels: int) -> NDArray[np.int64]:
@@ -63,4 +63,4 @@ def filter_matrices(painn: PaiNN, dtype: np.dtype) -> NDArray:
     weights = filter_weights(painn)
     n_layers, _, n_features, n_channels = weights.shape
     groups = weights.reshape(n_layers, 3, n_features // LANES, LANES, n_channels)
-    return aligned(groups.transpose(0, 2, 4, 1, 3).astype(dtype))
+    return np.ascontiguousarray(groups.transpose(0, 2, 4, 1, 3), dtype=dtype)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from painn_spectra.model.head_kernels import Head, pack_head
-from painn_spectra.model.lanes import LANES, aligned
+from painn_spectra.model.lanes import LANES, in_one_piece
 from painn_spectra.model.potential import Potential
 from painn_spectra.model.products import filled_up, packed
 from painn_spectra.model.radial_table import (
@@ -67,10 +67,10 @@ def pack_weights(potential: Potential) -> Weights:
     dtype = painn.embedding.weight.detach().numpy().dtype
 
     def forth(weights: list[Tensor]) -> NDArray:
-        return aligned(np.stack([packed(w.detach().numpy().T) for w in weights]))
+        return np.stack([packed(w.detach().numpy().T) for w in weights])
 
     def back(weights: list[Tensor]) -> NDArray:
-        return aligned(np.stack([packed(w.detach().numpy()) for w in weights]))
+        return np.stack([packed(w.detach().numpy()) for w in weights])
 
     def biases(linears: list[Any]) -> NDArray:
         return np.stack([linear.bias.detach().numpy() for linear in linears])
@@ -85,40 +85,42 @@ def pack_weights(potential: Potential) -> Weights:
     fill = filled_up(n // 2) - n // 2
     energy_matrix = np.pad(energy_in.weight.detach().numpy(), ((0, fill), (0, 0)))
     dipole_scale = float(potential.dipole_scale_eA)
-    return Weights(
-        cutoff_A=float(painn.cutoff_A),
-        norm_epsilon=float(painn.norm_epsilon),
-        n_intervals=len(radial),
-        radial=radial,
-        starts=starts_of_groups(painn.n_radial + 1),
-        filters=filter_matrices(painn, dtype),
-        phi_in=forth([p.weight for p in phi_in]),
-        phi_in_back=back([p.weight for p in phi_in]),
-        phi_in_bias=biases(phi_in),
-        phi_out=forth([p.weight for p in phi_out]),
-        phi_out_back=back([p.weight for p in phi_out]),
-        phi_out_bias=biases(phi_out),
-        mix=forth(mix),
-        mix_back=back(mix),
-        gate_s=forth(gate_s),
-        gate_s_back=back(gate_s),
-        gate_norm=forth(gate_norm),
-        gate_norm_back=back(gate_norm),
-        gate_in_bias=biases(gate_in),
-        gate_out=forth([g.weight for g in gate_out]),
-        gate_out_back=back([g.weight for g in gate_out]),
-        narrow_back=packed(gate_out[-1].weight[: 2 * n].detach().numpy()),
-        gate_out_bias=biases(gate_out),
-        energy_in=packed(energy_matrix.T),
-        energy_in_back=packed(energy_matrix),
-        energy_in_bias=np.pad(energy_in.bias.detach().numpy(), (0, fill)),
-        energy_out=np.pad(energy_out.weight[0].detach().numpy(), (0, fill)),
-        energy_scale_eV=float(potential.energy_scale_eV),
-        dipole=pack_head(potential.dipole_head.atomic),
-        dipole_scale_eA=dipole_scale,
-        charge=potential.charge / dipole_scale,
-        polarizability=pack_head(potential.polarizability_head.atomic),
-        polarizability_scale_A3=float(potential.polarizability_scale_A3),
+    return in_one_piece(
+        Weights(
+            cutoff_A=float(painn.cutoff_A),
+            norm_epsilon=float(painn.norm_epsilon),
+            n_intervals=len(radial),
+            radial=radial,
+            starts=starts_of_groups(painn.n_radial + 1),
+            filters=filter_matrices(painn, dtype),
+            phi_in=forth([p.weight for p in phi_in]),
+            phi_in_back=back([p.weight for p in phi_in]),
+            phi_in_bias=biases(phi_in),
+            phi_out=forth([p.weight for p in phi_out]),
+            phi_out_back=back([p.weight for p in phi_out]),
+            phi_out_bias=biases(phi_out),
+            mix=forth(mix),
+            mix_back=back(mix),
+            gate_s=forth(gate_s),
+            gate_s_back=back(gate_s),
+            gate_norm=forth(gate_norm),
+            gate_norm_back=back(gate_norm),
+            gate_in_bias=biases(gate_in),
+            gate_out=forth([g.weight for g in gate_out]),
+            gate_out_back=back([g.weight for g in gate_out]),
+            narrow_back=packed(gate_out[-1].weight[: 2 * n].detach().numpy()),
+            gate_out_bias=biases(gate_out),
+            energy_in=packed(energy_matrix.T),
+            energy_in_back=packed(energy_matrix),
+            energy_in_bias=np.pad(energy_in.bias.detach().numpy(), (0, fill)),
+            energy_out=np.pad(energy_out.weight[0].detach().numpy(), (0, fill)),
+            energy_scale_eV=float(potential.energy_scale_eV),
+            dipole=pack_head(potential.dipole_head.atomic),
+            dipole_scale_eA=dipole_scale,
+            charge=potential.charge / dipole_scale,
+            polarizability=pack_head(potential.polarizability_head.atomic),
+            polarizability_scale_A3=float(potential.polarizability_scale_A3),
+        )
     )
 
 
@@ -171,15 +173,17 @@ def pack_molecule(potential: Potential, numbers: Tensor) -> Molecule:
     last: Any = potential.energy_head.net[2]
     masses = potential.masses_amu[numbers].numpy()
     constant = float(potential.energy_scale_eV) * last.bias.detach().double()
-    return Molecule(
-        slots=n_channels * kinds.numpy(),
-        first_s=s[kinds].numpy(),
-        first_gate=first_gate[kinds].numpy(),
-        **{name: packed(m.astype(dtype)) for name, m in made.items()},
-        **{f"{name}_back": packed(m.T.astype(dtype)) for name, m in made.items()},
-        mass_fractions=masses / masses.sum(),
-        energy_offset_eV=float((potential.energy_offset_eV[numbers] + constant).sum()),
-        polarizability_offset_A3=float(potential.polarizability_offset_A3[numbers].sum()),
+    return in_one_piece(
+        Molecule(
+            slots=n_channels * kinds.numpy(),
+            first_s=s[kinds].numpy(),
+            first_gate=first_gate[kinds].numpy(),
+            **{name: packed(m.astype(dtype)) for name, m in made.items()},
+            **{f"{name}_back": packed(m.T.astype(dtype)) for name, m in made.items()},
+            mass_fractions=masses / masses.sum(),
+            energy_offset_eV=float((potential.energy_offset_eV[numbers] + constant).sum()),
+            polarizability_offset_A3=float(potential.polarizability_offset_A3[numbers].sum()),
+        )
     )
 
 
@@ -235,10 +239,12 @@ def make_buffers(weights: Weights, molecule: Molecule, n_replicas: int, n_pairs:
         "grad_v_in": (n, 3, f), "grad_uv": (n, 3, 2 * f),
         "atomic_scalars": (n,), "atomic_vectors": (n, 3),
     }  # fmt: skip
-    arrays: dict[str, Any] = {name: aligned(np.zeros(shape, dtype)) for name, shape in shapes.items()}
-    return Buffers(
-        slots=np.tile(molecule.slots, n_replicas),
-        pairs=np.zeros((n_pairs, 3), np.int64),
-        gradient=np.zeros((n, 3)),
-        **arrays,
+    arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+    return in_one_piece(
+        Buffers(
+            slots=np.tile(molecule.slots, n_replicas),
+            pairs=np.zeros((n_pairs, 3), np.int64),
+            gradient=np.zeros((n, 3)),
+            **arrays,
+        )
     )
