@@ -1,17 +1,14 @@
 """Ethanol's errors against the number of labels, with and without pre-training, over several splits.
 
     python -m benchmarks.ethanol_accuracy run --sizes 2000 &              `standard`, all labels, three splits
-    python -m benchmarks.ethanol_accuracy run --sizes 2000 --pretraining def2-SVP --pretraining-frames 1500 &
-    python -m benchmarks.ethanol_accuracy run --quality quick --pretraining GFN2-xTB none &
-                                                   learning curve, 50 to 800 labels
+    python -m benchmarks.ethanol_accuracy run --quality quick --without & learning curve, 50 to 800 labels
     python -m benchmarks.ethanol_accuracy table     prints the tables of docs/accuracy.md, draws the figure
 
 `run` trains what is missing, one model after another, in results/ethanol-accuracy/ by quality; killed, it
-goes on with the same command. Every size gets the same number of steps, and every pre-training. A size beyond
-what a split leaves takes all of that.
+goes on with the same command. Every size gets the same number of steps. A size beyond what a split leaves
+takes all of that.
 A split holds out whole trajectories, as the workflow does; labels are drawn at random from the others.
-GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see. `def2-SVP`:
-their dipoles and polarizabilities are PBE0/def2-SVP's.
+GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see.
 """
 
 import argparse
@@ -35,7 +32,6 @@ from painn_spectra.model.checkpoint import load_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.plotting import PARITY_COLOURS, save, style
 from painn_spectra.sampling.pretraining import label_pretraining
-from painn_spectra.settings.molecule import Method
 from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.split import read_split
 from painn_spectra.tables import markdown
@@ -47,7 +43,6 @@ LABELS = ROOT / "config/molecules/ethanol/labels.extxyz"
 FOLDER = ROOT / "results/ethanol-accuracy"
 STORED = ROOT / "benchmarks/ethanol_accuracy.json"
 FIGURES = ROOT / "docs/figures"
-THREADS = 2
 SIZES, SPLITS = (50, 100, 200, 400, 800), (0, 1, 2)
 PAPER = {
     keys.ENERGY: 0.027,
@@ -62,24 +57,20 @@ PAPER_UNITS = {  # from eV, eV/Å, e·Å, Å³
     keys.POLARIZABILITY: ("a0³", 1 / BOHR3_A3),
 }
 THERMAL = ("GFN2-xTB dynamics", "xtb", "model1-300", "model1-600")  # the others are strained on purpose
-PRETRAINING = {  # name -> level of dipoles and polarizabilities, None: GFN2-xTB's
-    "GFN2-xTB": None,
-    "def2-SVP": Method(basis="def2-SVP", grid_level=0, response_grid_level=0),
-}
-NONE = "none"
 Run = dict[str, Any]
 
 
 def settings(
     quality: str, epochs: int | None, pretraining_frames: int | None
 ) -> tuple[TrainSettings, ModelSettings]:
-    """Those of a quality, shortened where asked; fewer pre-training frames get as many steps."""
+    """Those of a quality, shortened where asked."""
     config = load_config({"quality": quality, "molecules": [{"name": "ethanol"}]})
-    train, pretrain = config.train, config.train.pretrain
-    n_frames = pretraining_frames or pretrain.n_frames
-    cheap_epochs = max(1, epochs // 10) if epochs else round(pretrain.epochs * pretrain.n_frames / n_frames)
-    pretrain = pretrain.model_copy(update={"epochs": cheap_epochs, "n_frames": n_frames})
-    return train.model_copy(update={"epochs": epochs or train.epochs, "pretrain": pretrain}), config.model
+    train = config.train
+    if epochs:
+        cheap = {"epochs": max(1, epochs // 10), "n_frames": pretraining_frames or train.pretrain.n_frames}
+        pretrain = train.pretrain.model_copy(update=cheap)
+        train = train.model_copy(update={"epochs": epochs, "pretrain": pretrain})
+    return train, config.model
 
 
 def prepared(quality: str, split_seed: int) -> tuple[Path, Path]:
@@ -92,33 +83,32 @@ def prepared(quality: str, split_seed: int) -> tuple[Path, Path]:
     return data, split
 
 
-def pretrained(data: Path, split: Path, name: str, train: TrainSettings, model: ModelSettings) -> Path:
-    """The model that has learnt cheap labels around the split's training geometries, made once."""
-    folder = data.with_name(f"pretraining-{name}")
+def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettings) -> Path:
+    """The model that has learnt GFN2-xTB around the split's training geometries, made once."""
+    folder = data.with_name("pretraining")
     labels, made = folder / "labels.extxyz", folder / "model.pt"
     if not made.is_file():
         if not labels.is_file():
-            cheap = train.pretrain.model_copy(update={"electric": PRETRAINING[name]})
-            label_pretraining(data, split, labels, cheap, threads=THREADS)
+            label_pretraining(data, split, labels, train.pretrain)
         pretrain_model(labels, made, folder / "metrics.jsonl", train, model)
     return made
 
 
 def train_one(
-    quality: str, size: int, split_seed: int, name: str, train: TrainSettings, model: ModelSettings
+    quality: str, size: int, split_seed: int, cheap: bool, train: TrainSettings, model: ModelSettings
 ) -> None:
-    """One point of the curve, after the pre-training of that name, unless it is there."""
+    """One point of the curve, unless it is there."""
     data, split = prepared(quality, split_seed)
     content = json.loads(split.read_text(encoding="utf-8"))
     everything = content["train"]
-    folder = data.with_name(f"{size}-{name}")
+    folder = data.with_name(f"{size}-{'pretrained' if cheap else 'scratch'}")
     if (folder / "errors.json").is_file():
         return
     chosen = np.random.default_rng(split_seed).permutation(everything)[:size]
     part = folder / "split.json"
     write_json(part, content | {"train": sorted(int(k) for k in chosen)})
     longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / len(chosen))})
-    start = None if name == NONE else pretrained(data, split, name, train, model)
+    start = pretrained(data, split, train, model) if cheap else None
     train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", longer, model, start_from=start)
     frames, parts = read_frames(data), read_split(part, data)
     test, known = frames.take(parts["test"]), frames.take(parts["train"])
@@ -130,7 +120,7 @@ def train_one(
         "size": size,
         "labels": len(chosen),
         "split": split_seed,
-        "pretraining": name,
+        "pretrained": cheap,
         "epochs": longer.epochs,
         "n_test": len(test),
         "seconds": potential.metadata["seconds"],
@@ -166,13 +156,13 @@ def finished() -> list[Run]:
     return json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
 
 
-def series(runs: list[Run]) -> Iterator[tuple[str, str, int, list[Run]]]:
+def series(runs: list[Run]) -> Iterator[tuple[str, bool, int, list[Run]]]:
     """Splits of equal quality, start and size together, best first and ascending."""
     for quality in reversed(QUALITY):
-        for name in (*reversed(PRETRAINING), NONE):
-            alike = [run for run in runs if run["quality"] == quality and run["pretraining"] == name]
+        for cheap in (True, False):
+            alike = [run for run in runs if run["quality"] == quality and run["pretrained"] == cheap]
             for size in sorted({run["size"] for run in alike}):
-                yield quality, name, size, [run for run in alike if run["size"] == size]
+                yield quality, cheap, size, [run for run in alike if run["size"] == size]
 
 
 def curve_table(runs: list[Run]) -> str:
@@ -180,12 +170,12 @@ def curve_table(runs: list[Run]) -> str:
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     heads = ["quality", "labels", "pre-training", *units, "splits", "minutes each"]
     lines = []
-    for quality, pretraining, _, of_size in series([thermal(run) for run in runs]):
+    for quality, cheap, _, of_size in series([thermal(run) for run in runs]):
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
         labels = np.mean([run["labels"] for run in of_size])
-        lines.append([quality, f"{labels:.0f}", pretraining, *cells])
+        lines.append([quality, f"{labels:.0f}", "GFN2-xTB" if cheap else "none", *cells])
     paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
     lines.append(["–", "8000", "none (paper, other test frames)", *paper, "1", "–"])
     return markdown(heads, lines)
@@ -204,9 +194,9 @@ def in_paper_units(runs: list[Run], name: str) -> list[float]:
 
 
 def by_kind(runs: list[Run]) -> str:
-    """Errors of the best model's largest training sets by kind of test frames, means over splits."""
-    quality, pretraining, *_ = next(series(runs))
-    runs = [run for run in runs if (run["quality"], run["pretraining"]) == (quality, pretraining)]
+    """Errors of the best quality's largest training sets by kind of test frames, means over splits."""
+    quality, *_ = next(series(runs))
+    runs = [run for run in runs if run["quality"] == quality and run["pretrained"]]
     most = max(run["size"] for run in runs)
     best = [run["kinds"] for run in runs if run["size"] == most]
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
@@ -224,15 +214,13 @@ def draw(runs: list[Run]) -> None:
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
-            for pretraining, look in (("GFN2-xTB", "-"), (NONE, ":")):
+            for cheap, look in ((True, "-"), (False, ":")):
                 points = [
-                    (size, in_paper_units(of, name))
-                    for _, made, size, of in series(runs)
-                    if made == pretraining
+                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == cheap
                 ]
                 if not points:
                     continue
-                label = "without" if pretraining == NONE else "with pre-training"
+                label = "with pre-training" if cheap else "without"
                 sizes, means = [size for size, _ in points], [np.mean(values) for _, values in points]
                 axis.plot(sizes, means, look, color=PARITY_COLOURS[name], label=label)
                 for size, values in points:
@@ -256,17 +244,17 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "table"])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--splits", type=int, nargs="+", default=SPLITS)
-    parser.add_argument("--pretraining", nargs="+", choices=[*PRETRAINING, NONE], default=["GFN2-xTB"])
+    parser.add_argument("--without", action="store_true", help="without pre-training too")
     parser.add_argument("--quality", choices=sorted(QUALITY), default="standard")
     parser.add_argument("--epochs", type=int, help="of all labels; fewer for a smoke test")
-    parser.add_argument("--pretraining-frames", type=int)
+    parser.add_argument("--pretraining-frames", type=int, help="with --epochs")
     arguments = parser.parse_args()
     if arguments.what == "run":
         given = settings(arguments.quality, arguments.epochs, arguments.pretraining_frames)
         for split_seed in arguments.splits:
             for size in sorted(arguments.sizes, reverse=True):
-                for name in arguments.pretraining:
-                    train_one(arguments.quality, size, split_seed, name, *given)
+                for cheap in (True, False) if arguments.without else (True,):
+                    train_one(arguments.quality, size, split_seed, cheap, *given)
     runs = finished()
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")

@@ -23,7 +23,6 @@ from painn_spectra.md.state import State
 from painn_spectra.model.fastest import fastest
 from painn_spectra.model.normalise import set_offsets
 from painn_spectra.reference import xtb
-from painn_spectra.reference.label import compute_label
 from painn_spectra.sampling import first_set, model_batch, pretraining, trajectories
 from painn_spectra.settings.dynamics import DynamicsSettings
 from painn_spectra.settings.training import SamplingSettings
@@ -63,10 +62,6 @@ def core_hours(
         state = (molecule.charge, molecule.multiplicity)
         step_s = xtb_step_s(numbers, positions[0], *state)
         xtb_label_s = timed(lambda: xtb.label(numbers, positions[0], *state))
-        if electric := train.pretrain.electric:
-            xtb_label_s += timed(
-                lambda: compute_label(numbers, positions[0], electric, *state, pretraining.ELECTRIC)
-            )
 
     n_trajectories = max(sampling.n_trajectories, len(minima))
     steps = n_trajectories * trajectories.EQUILIBRATION_PS * 1e3 / trajectories.TIMESTEP_FS

@@ -50,7 +50,7 @@ _MODEL_BATCH = {
 }  # fmt: skip
 
 # what pretraining does not use: its epochs and rate are its own, its schedule is fixed
-_LABELLING = {"n_frames", "temperature_K", "electric"}
+_LABELLING = {"n_frames", "temperature_K"}
 _MAIN_TRAINING = (
     "members", "epochs", "learning_rate", "schedule", "plateau_patience_epochs", "early_stopping_epochs",
     "start_from",
@@ -102,7 +102,7 @@ def stage_settings(
             used = molecule.published.model_dump() if molecule.published else {}
         case "label-pretraining":
             used = {
-                "pretrain": train.pretrain.model_dump(include=_LABELLING, exclude_none=True),
+                "pretrain": train.pretrain.model_dump(include={"n_frames", "temperature_K"}),
                 "charge": molecule.charge,
                 "multiplicity": molecule.multiplicity,
             }

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from painn_spectra.config import Config
 from painn_spectra.download import check_address, is_address
 from painn_spectra.errors import InputError
 from painn_spectra.first_frame import FirstFrame, check_atoms, check_cutoff, first_frame
 from painn_spectra.settings.molecule import Molecule
-from painn_spectra.settings.training import PretrainSettings
 from painn_spectra.sources import computes_labels, data_source, entry, labels_file, model_source
 
 
@@ -57,8 +53,6 @@ def check_plan(config: Config) -> list[str]:
         _check_inherited_state(config, molecule)
         frame = first_frame(labels)
         numbers = _check_structure(molecule, data) if molecule.structure else None
-        if source == molecule.name and (known := numbers or (frame and frame.atomic_numbers)):
-            check_pretraining(config.train.pretrain, np.unique(known))
         if frame is not None:
             check_atoms(frame, labels, molecule)
             if numbers is not None and sorted(numbers) != sorted(frame.atomic_numbers):
@@ -87,18 +81,6 @@ def _check_structure(molecule: Molecule, data: Molecule) -> list[int]:
     except InputError as error:
         raise InputError(f"molecules.{molecule.name}: {error}") from None
     return [int(z) for z in structure.numbers]
-
-
-def check_pretraining(pretrain: PretrainSettings, elements: NDArray[np.int64]) -> None:
-    """Raise InputError when its level of dipoles and polarizabilities cannot be had for these elements."""
-    if not (pretrain.n_frames and pretrain.electric):
-        return
-    from painn_spectra.reference.label import check_method
-
-    try:
-        check_method(pretrain.electric, elements)
-    except InputError as error:
-        raise InputError(f"train.pretrain.electric: {error}") from None
 
 
 def check_level(frame: FirstFrame, labels: str, molecule: Molecule) -> list[str]:

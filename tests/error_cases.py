@@ -274,7 +274,6 @@ CASES = [
     settings("train.ema_decay: 1"),
     settings("train.device: 'tpu'"),
     settings("train.pretrain: {'n_frames': 5}"),
-    settings("train.pretrain: {'electric': {'program': 'other'}}"),
     settings("train.loss: {'energy': 0, 'forces': 0, 'dipole': 0, 'polarizability': 0}"),
     settings("model.n_features: 63"),
     settings("model.cutoff_A: -1"),

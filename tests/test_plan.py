@@ -57,16 +57,6 @@ def test_absent_files_are_named(tmp_path, monkeypatch):
             check_plan(config_of({"name": "a", "labels": "mine.extxyz", "experiment": {key: source}}))
 
 
-def test_a_basis_of_the_pretraining_that_no_program_has_is_told_at_the_start():
-    wrong = {"pretrain": {"electric": {"basis": "def2-NONE"}}}
-    given = config_of({"name": "a", "structure": "O"}, train=wrong)
-    with pytest.raises(InputError, match=r"train.pretrain.electric: method.basis = 'def2-NONE'"):
-        check_plan(given)
-    check_plan(
-        config_of({"name": "a", "structure": "O"}, train={"pretrain": wrong["pretrain"] | {"n_frames": 0}})
-    )
-
-
 def test_the_band_table_beside_the_labels_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = config_of({"name": "a"})
@@ -173,7 +163,6 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "train.loss.polarizability": (0.5, TRAINING),
     "train.pretrain.n_frames": (30, {"label-pretraining"}),
     "train.pretrain.temperature_K": (400.0, {"label-pretraining"}),
-    "train.pretrain.electric": ({"basis": "def2-SVP"}, {"label-pretraining"}),
     "train.pretrain.epochs": (7, {"pretrain"}),
     "train.pretrain.learning_rate": (2e-3, {"pretrain"}),
     "md.n_replicas": (8, {"md"}),

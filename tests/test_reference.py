@@ -7,13 +7,11 @@ import pytest
 from ase.build import molecule
 
 from painn_spectra import keys
-from painn_spectra.dataset import read_atoms, read_frames
+from painn_spectra.dataset import read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.gathering import gather_labels
 from painn_spectra.reference import xtb
-from painn_spectra.reference.label import compute_label
 from painn_spectra.sampling.pretraining import FRAMES_PER_BURST, _burst, label_pretraining
-from painn_spectra.settings.molecule import Method
 from painn_spectra.settings.training import DatasetSettings, PretrainSettings
 from painn_spectra.split import read_split
 from painn_spectra.units import BOHR_A, DEBYE_EA
@@ -69,26 +67,8 @@ def test_a_burst_ends_where_the_molecule_breaks(water_labels):
     pressed = replace(
         frames, positions=frames.positions[:, :1] + 0.5 * (frames.positions - frames.positions[:, :1])
     )
-    bursts = [_burst(start, PretrainSettings(temperature_K=300), 0, 1, 0) for start in (frames, pressed)]
+    bursts = [_burst(start, 300.0, 0, 1, 0) for start in (frames, pressed)]
     assert len(bursts[0]) == FRAMES_PER_BURST > len(bursts[1])
-
-
-def test_dipoles_and_polarizabilities_of_another_level(water_labels, tmp_path):
-    """They are that level's at the same geometry; energies and forces stay GFN2-xTB's."""
-    dataset, split, out = (tmp_path / name for name in ("dataset.extxyz", "split.json", "out.extxyz"))
-    gather_labels([water_labels], dataset, split, DatasetSettings())
-    level = Method(basis="STO-3G", grid_level=0, response_grid_level=0)
-    label_pretraining(dataset, split, out, PretrainSettings(n_frames=20, temperature_K=300, electric=level))
-    frames = read_frames(out)
-    for k in (0, -1):
-        numbers, positions = frames.numbers[k], frames.positions[k]
-        for names, expected in (
-            ((keys.ENERGY, keys.FORCES), xtb.label(numbers, positions)),
-            ((keys.DIPOLE, keys.POLARIZABILITY), compute_label(numbers, positions, level)),
-        ):
-            for name in names:
-                np.testing.assert_allclose(frames.labels[name][k], expected[name], atol=2e-4)
-    assert "STO-3G" in read_atoms(out)[0].info["REF_method_polarizability"]
 
 
 def test_wrong_spin_is_told(water_labels, tmp_path):

@@ -10,15 +10,12 @@ from ase.io import write
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 
-from painn_spectra import keys
 from painn_spectra.dataset import Frames, labelled_atoms, read_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock
 from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
 from painn_spectra.reference import xtb
-from painn_spectra.reference.dft import prepare_environment
-from painn_spectra.reference.label import compute_label, describe
 from painn_spectra.sampling.screening import intact
 from painn_spectra.settings.training import PretrainSettings
 from painn_spectra.split import read_split
@@ -26,7 +23,6 @@ from painn_spectra.split import read_split
 TIMESTEP_FS = 1.0
 FRAME_INTERVAL_FS = 20  # a quarter period of the slowest bends: neighbours differ, bursts stay short
 FRAMES_PER_BURST = 5
-FROM_XTB, ELECTRIC = (keys.ENERGY, keys.FORCES), (keys.DIPOLE, keys.POLARIZABILITY)
 SPARE = 1.1  # frames made for each one wanted: bursts from strained geometries end early
 
 
@@ -42,31 +38,28 @@ def label_pretraining(
     """Stage: GFN2-xTB labelled frames from bursts of dynamics started at training geometries.
 
     Only training frames are starts, so that no held-out geometry is seen. `threads` bursts run at a time; the
-    result does not depend on it. A killed run goes on with the bursts that are missing. With
-    `settings.electric` dipoles and polarizabilities are of that level: GFN2-xTB's polarizability follows a
-    hybrid functional's poorly.
+    result does not depend on it. A killed run goes on with the bursts that are missing.
     """
     if not xtb.available():
         raise InputError(
             "train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0"
         )
     frames = read_frames(dataset, required=())
-    if settings.electric:
-        prepare_environment()  # before the workers load PySCF
     train = frames.take(read_split(split, dataset)["train"])
     n_bursts = math.ceil(SPARE * settings.n_frames / FRAMES_PER_BURST)
     starts = np.resize(np.random.default_rng(0).permutation(len(train)), n_bursts)  # more frames extend
     parts = Path(f"{output}.parts")
     progress = Progress("GFN2-xTB labels", n_bursts)
     with output_lock(output):
-        electric = settings.electric and settings.electric.model_dump()
-        of_run = [content_hash(dataset), content_hash(split), settings.temperature_K, charge, multiplicity]
-        open_parts(parts, [*of_run, electric])
+        open_parts(
+            parts, [content_hash(dataset), content_hash(split), settings.temperature_K, charge, multiplicity]
+        )
         files = [parts / f"{seed:06d}.extxyz" for seed in range(n_bursts)]
         missing = [seed for seed, file in enumerate(files) if not file.exists()]
         progress.resume_at(n_bursts - len(missing))
         arguments = {
-            seed: (train.take([starts[seed]]), settings, charge, multiplicity, seed) for seed in missing
+            seed: (train.take([starts[seed]]), settings.temperature_K, charge, multiplicity, seed)
+            for seed in missing
         }
         for seed, job in finished_jobs(_burst, arguments, threads, "GFN2-xTB labels"):
             with atomic_path(files[seed]) as temporary:
@@ -85,17 +78,14 @@ def label_pretraining(
         shutil.rmtree(parts)
 
 
-def _burst(
-    start: Frames, settings: PretrainSettings, charge: int, multiplicity: int, seed: int
-) -> list[Atoms]:
+def _burst(start: Frames, temperature_K: float, charge: int, multiplicity: int, seed: int) -> list[Atoms]:
     """Frames of one burst; one that fails to converge or breaks a bond of the start's ends it early."""
     from tblite.ase import TBLite
 
-    electric = settings.electric
     real = start.numbers[0] > 0
     atoms = Atoms(start.numbers[0][real], start.positions[0][real])
     atoms.calc = TBLite(method="GFN2-xTB", charge=charge, multiplicity=multiplicity, verbosity=0)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=settings.temperature_K, rng=np.random.default_rng(seed))
+    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature_K, rng=np.random.default_rng(seed))
     Stationary(atoms)
     dynamics = VelocityVerlet(atoms, TIMESTEP_FS * units.fs)
     frames: list[Atoms] = []
@@ -104,15 +94,9 @@ def _burst(
             dynamics.run(int(FRAME_INTERVAL_FS / TIMESTEP_FS))
             if not intact(atoms.numbers, start.positions[0][real], atoms.positions[None]).all():
                 break  # fragments that fly apart say nothing about the molecule
-            known = (atoms.numbers, atoms.positions)
-            labels = xtb.label(*known, charge, multiplicity, FROM_XTB if electric else keys.PROPERTIES)
-            if electric:
-                labels |= compute_label(*known, electric, charge, multiplicity, ELECTRIC)
+            labels = xtb.label(atoms.numbers, atoms.positions, charge, multiplicity)
         except Exception:  # ASE wraps the solver's failure in exceptions of its own
             break
         info = {"seed": seed, "REF_method": "GFN2-xTB, tblite"}
-        if electric:
-            words = describe(electric, multiplicity)
-            info |= {f"REF_method_{name}": words for name in ELECTRIC}
         frames.append(labelled_atoms(atoms.numbers, atoms.positions, labels, info))
     return frames

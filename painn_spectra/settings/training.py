@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from painn_spectra.settings.base import Count, NonNegative, Positive, Settings
-from painn_spectra.settings.molecule import Method
 
 MIN_PRETRAIN_FRAMES = 20  # a twentieth of them validates
 
@@ -44,19 +43,8 @@ class PretrainSettings(Settings):
 
     n_frames: Annotated[int, Field(ge=0)] = 3000
     temperature_K: Positive = 500.0
-    electric: Method | None = Field(
-        default=None, description="level of theory of their dipoles and polarizabilities; null: GFN2-xTB"
-    )
     epochs: Count = 50
     learning_rate: Positive = 1e-3
-
-    @model_validator(mode="after")
-    def _computed(self) -> Self:
-        if self.electric and self.electric.program == "other":
-            raise ValueError(
-                "train.pretrain.electric.program = 'other' computes nothing; use pyscf or gpu4pyscf"
-            )
-        return self
 
 
 class ModelSettings(Settings):

@@ -182,9 +182,6 @@ use rule gather_labels as gather_round with:
         "results/{molecule}/logs/gather_round-{round}.log",
 
 
-PRETRAINING_MB = 4000 if SETTINGS.train.pretrain.electric else 500  # of a process
-
-
 rule label_pretraining:
     input:
         dataset=first_data("dataset.extxyz"),
@@ -200,8 +197,8 @@ rule label_pretraining:
         version=STAGE_VERSION["label-pretraining"],
     threads: lambda wildcards: workflow.cores # bursts of dynamics are shared out among all
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * max(2000, PRETRAINING_MB * threads),
-        runtime=more(1440 if SETTINGS.train.pretrain.electric else 120),
+        mem_mb=lambda wildcards, threads, attempt: attempt * max(2000, 500 * threads),
+        runtime=more(120),
     shell:
         "painn-spectra label-pretraining --settings {params.settings:q} --threads {threads} {input} {output}"
         " > {log} 2>&1"
