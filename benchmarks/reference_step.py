@@ -65,6 +65,7 @@ def model_step_s(potential: Potential, frames: Frames, interval: int) -> float:
     return statistics.median(seconds_per_step(dynamics, 4 * interval) for _ in range(ROUNDS)) / N_REPLICAS
 
 
+@dft.labelling_environment()
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -74,7 +75,6 @@ def main() -> None:
     parser.add_argument("--method", default="PBE0/def2-TZVP")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dft.prepare_environment()
     functional, _, basis = arguments.method.partition("/")
     method = Method(program="pyscf", functional=functional, basis=basis)
     found = geometries()

@@ -25,7 +25,7 @@ from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.md.alignment import unique_up_to_mirror_images
 from painn_spectra.normal_modes import normal_modes
 from painn_spectra.reference import xtb
-from painn_spectra.reference.dft import prepare_environment
+from painn_spectra.reference.dft import labelling_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import FIRST_CURVATURE, relax
 from painn_spectra.sampling.parts import scatter
@@ -86,12 +86,12 @@ def report(spectra: list[Sticks], conformers: Conformers) -> None:
         print(f"conformer {i}: {energy:.2f} meV, {lowest:.1f} to {highest:.1f} cm-1{kind}")
 
 
+@labelling_environment()
 def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) -> Conformers:
     """Minima reached from the geometries of `starts`, and their derivatives by central differences."""
     numbers, geometries = labelled_geometries(starts)
     check_method(level[0], numbers)
     open_parts(parts, [content_hash(starts), level[0].model_dump(), *level[1:], STEP_A, CONVERGED_EV_A])
-    prepare_environment()  # before the workers load PySCF
     n_atoms = len(numbers)
     starting = [(numbers, r, level, parts / f"path-{i:03d}", i) for i, r in enumerate(geometries)]
     minima = np.array(scatter(minimum, starting, parts / "minima", threads, "minima"))
@@ -106,11 +106,11 @@ def compute_conformers(starts: Path, parts: Path, level: Level, threads: int) ->
     return conformers_of(numbers, positions, energies, found, symmetry, images)
 
 
+@labelling_environment()
 def with_polarizability(found: Conformers, parts: Path, level: Level, threads: int) -> Conformers:
     """The same conformers with ∂α/∂r of another method or basis."""
     check_method(level[0], found.numbers)
     open_parts(parts, [found.positions.tolist(), level[0].model_dump(), *level[1:], STEP_A])
-    prepare_environment()
     moved = np.concatenate([displaced(r) for r in found.positions])
     jobs = [(found.numbers, r, level) for r in moved]
     alpha = np.array(scatter(polarizability_label, jobs, parts / "polarizabilities", threads, "labels"))

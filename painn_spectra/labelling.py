@@ -26,6 +26,7 @@ from painn_spectra.stages import LabelStage
 STORE_VERSION = 1  # raise it when the same settings give other labels
 
 
+@dft.labelling_environment()
 def label_chunk(
     geometries: Path, output: Path, failures: Path, settings: LabelStage, store: Path, threads: int = 1
 ) -> None:
@@ -56,7 +57,6 @@ def label_chunk(
         missing = [k for k, file in enumerate(files) if not file.is_file()]
         progress = Progress(f"labels {settings.chunk:04d}", max(len(chunk), 1))
         progress.resume_at(len(chunk) - len(missing))
-        dft.prepare_environment()  # before the workers load PySCF
         arguments = {k: (chunk[k], method, *state, properties) for k in missing}
         for k, job in finished_jobs(labelled, arguments, threads, "labelling"):
             try:

@@ -25,7 +25,7 @@ from painn_spectra.keys import FORCES, POLARIZABILITY, PROPERTIES
 from painn_spectra.labelling import labelled
 from painn_spectra.molecules import Structure, canonical_smiles, parse_smiles, read_structure
 from painn_spectra.processes import finished_jobs
-from painn_spectra.reference.dft import prepare_environment
+from painn_spectra.reference.dft import labelling_environment
 from painn_spectra.reference.label import check_method, describe
 from painn_spectra.sampling.conformers import find_conformers, read_conformers
 from painn_spectra.settings.molecule import Method
@@ -147,12 +147,12 @@ def read_state(source: str, charge: int | None, multiplicity: int | None) -> tup
     return read_structure(source, charge, multiplicity), charge, multiplicity
 
 
+@labelling_environment()
 def trial_label(conformer: Atoms, method: Method, charge: int, multiplicity: int) -> tuple[Atoms, float]:
     """One label of a displaced geometry and its processor seconds, by a process that has done a small one.
 
     The first label of a process also loads the program.
     """
-    prepare_environment()
     moved = conformer.copy()
     moved.positions += np.random.default_rng(0).normal(scale=JITTER_A, size=moved.positions.shape)
     small = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])

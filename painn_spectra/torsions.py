@@ -20,7 +20,7 @@ from painn_spectra.md.starts import bonds
 from painn_spectra.md.workers import single_thread
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.plotting import versions
-from painn_spectra.reference.dft import prepare_environment
+from painn_spectra.reference.dft import labelling_environment
 from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.relaxation import Surface, relax
 from painn_spectra.rotatable import Dihedral, check_dihedral, moving_atoms, name_of, rotatable
@@ -154,12 +154,12 @@ class Restraint:
         return energies + 0.5 * RESTRAINT_EV_RAD2 * off**2, forces
 
 
+@labelling_environment()
 def reference_energies(
     numbers: NDArray[np.int64], paths: Sequence[Array], level: Level, parts: Path, threads: int
 ) -> list[Array]:
     """Energies (n,) | eV of the reference method along every path."""
     check_method(level[0], numbers)
-    prepare_environment()  # before the workers load PySCF
     jobs = [(numbers, r, level) for path in paths for r in path]
     energies = np.array(scatter(single_energy, jobs, parts, threads, "energies"))
     return np.split(energies, np.cumsum([len(path) for path in paths])[:-1])

@@ -20,7 +20,7 @@ from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.gathering import gather_labels
 from painn_spectra.labelling import label_chunk, store_key
-from painn_spectra.reference import xtb
+from painn_spectra.reference import dft, xtb
 from painn_spectra.settings.molecule import Method
 from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.split import read_split
@@ -55,6 +55,15 @@ def run(geometries: Path, chunk: int = 0, settings: LabelStage = XTB, name: str 
         geometries.parent / "store",
     )
     return output, failures
+
+
+def test_labelling_leaves_the_environment_as_it_was(geometries):
+    """What helps PySCF would change the last bits of a dynamics that the same process starts later."""
+    before = dict(os.environ)
+    with dft.labelling_environment():
+        assert {name for name in os.environ if name not in before} >= {"MALLOC_TOP_PAD_"}
+    run(geometries)
+    assert dict(os.environ) == before
 
 
 def test_chunks_hold_all_frames_once_with_their_origin(geometries):

@@ -1,7 +1,9 @@
 """Kohn-Sham labels by PySCF: energy, forces, dipole, polarizability."""
 
+import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +18,29 @@ COARSE_GRID_LEVEL = 1  # first cycles of the self-consistent field; the last one
 COARSE_TOLERANCE = 1e-5  # Eh
 
 
-def prepare_environment() -> None:
-    """Environment of labelling processes, to be set before PySCF is loaded.
+@contextlib.contextmanager
+def labelling_environment() -> Iterator[None]:
+    """Environment of labelling processes, for the time in which they are started; also a decorator.
 
     PySCF's wheels carry an OpenBLAS that does not know newer processors and takes SSE3 kernels there, three
     times slower than AVX2 ones. Large arrays are kept by the allocator: returned to the system after each
-    use they cost a fifth of the time in page faults.
+    use they cost a fifth of the time in page faults. Processes started later must not see it: numpy's own
+    OpenBLAS obeys too, and gives other last bits.
     """
     try:
         has_avx2 = " avx2 " in Path("/proc/cpuinfo").read_text()
     except OSError:
         has_avx2 = False
-    if has_avx2:
-        os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
-    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
-        os.environ.setdefault(name, str(4 << 30))
-    os.environ.setdefault("MALLOC_TOP_PAD_", str(256 << 20))
+    wanted = {"OPENBLAS_CORETYPE": "Haswell"} if has_avx2 else {}
+    wanted |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(4 << 30))
+    wanted["MALLOC_TOP_PAD_"] = str(256 << 20)
+    new = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
 
 
 def check_method(method: Method, numbers: np.ndarray) -> None:
