@@ -32,8 +32,9 @@ TAYLOR_ORDERS = {32: 7, 64: 12}  # by bits: what is left out is below the roundi
 FLAGS = ("contract", "reassoc", "nsz")  # none that assumes finite numbers: an exploding run must show its NaN
 
 KERNELS = (
-    "lanes", "products", "neighbours", "pair_kernels", "atom_kernels", "head_kernels", "passes",
-    "training_atoms", "training_pairs", "training_second", "training_heads",
+    "lanes", "float_products", "matrix_unit", "half_products", "products", "neighbours", "pair_kernels",
+    "atom_kernels", "head_kernels", "passes", "training_atoms", "training_pairs", "training_second",
+    "training_heads",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from painn_spectra.model.head_kernels import Head, pack_head
 from painn_spectra.model.lanes import LANES, in_one_piece
 from painn_spectra.model.potential import Potential
-from painn_spectra.model.products import filled_up, packed
+from painn_spectra.model.products import COLUMNS, filled_up, packed
 from painn_spectra.model.radial_table import (
     filter_matrices,
     filter_weights,
@@ -226,7 +226,7 @@ class Buffers(NamedTuple):
 def make_buffers(weights: Weights, molecule: Molecule, n_replicas: int, n_pairs: int) -> Buffers:
     """Room for some replicas of the molecule."""
     dtype, (n_layers, f) = weights.radial.dtype, weights.phi_in_bias.shape
-    n, half, k = n_replicas * len(molecule.slots), len(weights.energy_out), molecule.to_s.shape[1]
+    n, half, k = n_replicas * len(molecule.slots), len(weights.energy_out), COLUMNS * len(molecule.to_s_back)
     shapes: dict[str, tuple[int, ...]] = {
         "places": (n_pairs, 5), "basis": (2, n_pairs + LANES, weights.filters.shape[2]),
         "pull": (n_pairs, 4, LANES), "scalars": (n, k), "vectors": (n, 3, k),
