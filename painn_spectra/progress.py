@@ -16,11 +16,15 @@ class Progress:
         self.interval_s = 0.2 if self.terminal else interval_s
         self.echo_s = float(os.environ.get(TERMINAL) or "inf")
         self.start = self.printed = self.echoed = time.monotonic()
-        self.first = 0  # work already done by an earlier, interrupted run
+        self.first, self.working_since = 0, self.start  # what was done before, and when this run began
 
     def resume_at(self, done: int) -> None:
         """Start counting at `done`: an estimate of the time left must not credit an earlier run's work."""
         self.done = self.first = done
+
+    def at_work(self) -> None:
+        """Count the rate from now on: until here there was other work, such as compiling."""
+        self.first, self.working_since = self.done, time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Record `amount` more units done; print when the interval has passed or all is done."""
@@ -30,13 +34,10 @@ class Progress:
         if now - self.printed < self.interval_s and not finished:
             return
         self.printed = now
-        elapsed = now - self.start
-        rate = (self.done - self.first) / elapsed if elapsed > 0 else 0.0
-        left = (self.total - self.done) / rate if rate > 0 else 0.0
-        text = (
-            f"{self.label}: {100 * self.done / self.total:3.0f} % {note} "
-            f"[{clock(elapsed)} elapsed, {clock(left)} left]"
-        )
+        elapsed, at_work = now - self.start, now - self.working_since
+        rate = (self.done - self.first) / at_work if at_work > 0 else 0.0
+        left = f", {clock((self.total - self.done) / rate)} left" if rate > 0 else ""
+        text = f"{self.label}: {100 * self.done / self.total:3.0f} % {note} [{clock(elapsed)} elapsed{left}]"
         if self.terminal:
             filled = int(24 * self.done / self.total)
             bar = "█" * filled + "░" * (24 - filled)

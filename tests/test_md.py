@@ -150,6 +150,9 @@ class Notes:
     def resume_at(self, done: int) -> None:
         pass
 
+    def at_work(self) -> None:
+        pass
+
     def advance(self, amount: int, note: str) -> None:
         self.told.append(note)
 

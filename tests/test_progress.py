@@ -23,6 +23,21 @@ def test_estimate_after_a_resume(capsys, monkeypatch):
     assert "100 %" in capsys.readouterr().err
 
 
+def test_estimate_leaves_out_what_came_before_the_work(capsys, monkeypatch):
+    """A minute of compiling, then a hundredth in a second: 99 s are left. Before, nothing is known."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    progress = Progress("work", 10000, interval_s=1.0)
+    now[0] = 60.0
+    progress.advance(0)
+    progress.at_work()
+    now[0] = 61.0
+    progress.advance(100)
+    assert capsys.readouterr().err == (
+        "work:   0 %  [1:00 elapsed]\nwork:   1 %  [1:01 elapsed, 1:39 left]\n"
+    )
+
+
 JOB = """
 from painn_spectra.progress import Progress
 progress = Progress("work", 4, interval_s=0)

@@ -283,9 +283,14 @@ def run_with_progress(
     }
     progress = Progress(label, plan.total_steps * len(blocks))
     progress.resume_at(sum(done.values()))
+    waiting = True
 
     def advance(number: int, step: int, note: str) -> None:
+        nonlocal waiting
         progress.advance(step - done[number], note)
         done[number] = step
+        if waiting:  # the first steps came after the loops had been compiled
+            progress.at_work()
+            waiting = False
 
     run_blocks(blocks, model, load, n_workers, advance)
