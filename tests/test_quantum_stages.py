@@ -92,6 +92,12 @@ def test_kinds_and_blocks() -> None:
         check_ring_polymer(DynamicsSettings(timestep_fs=0.5), 64, 600.0)
 
 
+def test_path_integrals_of_too_many_beads_are_one_line(tmp_path: Path, water: tuple[Path, Path]) -> None:
+    settings = TePigsSettings(n_beads=64, temperature_K=600.0)
+    with pytest.raises(InputError, match=r"n_beads = 64: .* by 5.0 rad .* use at most 38"):
+        sample_centroids(*water, tmp_path / "centroids.extxyz", tmp_path / "split.json", settings)
+
+
 def test_quantum_frames_reach_further(tmp_path: Path) -> None:
     """Beads at 300 K stretch the toy's O–H bond far more than classical nuclei do."""
     inputs = write_inputs(tmp_path, "water")
@@ -134,9 +140,10 @@ def load_narrow(path: Path, device: str = "cpu") -> Toy:
 
 
 def test_replicas_count_until_they_leave_the_trained_range(
-    tmp_path: Path, water: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, water: tuple[Path, Path], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames before are those of a run without the guard, to the last digit."""
+    monkeypatch.setattr("painn_spectra.tepigs.centroids.LARGEST_TURN", np.inf)
     settings = TePigsSettings(
         n_frames=60, n_replicas=6, n_beads=2, equilibration_ps=0.1, interval_fs=10, temperature_K=25000
     )  # the toy's springs hold water together at any temperature

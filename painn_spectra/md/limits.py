@@ -9,9 +9,7 @@ from painn_spectra.units import LIGHT_CM_FS
 
 HEADROOM = 1.1  # rotation, temperature and velocity Verlet take bands above their harmonic wavenumber
 STEPS_PER_PERIOD = 8
-LARGEST_TURN = (
-    3.0  # rad per step of a ring polymer's fastest mode: at π it resonates with the kicks of forces
-)
+LARGEST_TURN = 3.0  # rad per step of a ring polymer's fastest mode: at π it resonates with the forces' kicks
 
 
 def check_fastest_vibration(settings: DynamicsSettings, conformers: list[dict[str, Any]]) -> None:
@@ -37,12 +35,17 @@ def check_fastest_vibration(settings: DynamicsSettings, conformers: list[dict[st
         )
 
 
+def fastest_turn(timestep_fs: float, n_beads: int, temperature_K: float) -> float:
+    """By how much a step turns the fastest mode of the free ring polymer, rad."""
+    return float(RingPolymer(n_beads, temperature_K).frequencies.max()) * timestep_fs
+
+
 def check_ring_polymer(settings: DynamicsSettings, n_beads: int, temperature_K: float) -> None:
     """Raise InputError when steps are too long for the fastest mode of the free ring polymer."""
-    fastest = float(RingPolymer(n_beads, temperature_K).frequencies.max())  # rad/fs
-    if fastest * settings.timestep_fs > LARGEST_TURN:
+    turn = fastest_turn(settings.timestep_fs, n_beads, temperature_K)
+    if turn > LARGEST_TURN:
         raise InputError(
             f"md.timestep_fs = {settings.timestep_fs:g} turns the fastest mode of {n_beads} beads at "
-            f"{temperature_K:g} K by {fastest * settings.timestep_fs:.1f} rad, where it resonates; "
-            f"use at most {int(100 * LARGEST_TURN / fastest) / 100:g}, or fewer beads"
+            f"{temperature_K:g} K by {turn:.1f} rad, where it resonates; "
+            f"use at most {int(100 * LARGEST_TURN / turn * settings.timestep_fs) / 100:g}, or fewer beads"
         )

@@ -25,6 +25,7 @@ from painn_spectra.kinds import BLOCK_REPLICAS
 from painn_spectra.md.block import outermost
 from painn_spectra.md.guards import FAR, MOST_STOPPED
 from painn_spectra.md.integrators import evaluate
+from painn_spectra.md.limits import LARGEST_TURN, fastest_turn
 from painn_spectra.md.mechanics import RingPolymers
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.workers import Load, single_thread
@@ -62,6 +63,13 @@ def sample_centroids(
     energy is not the potential of mean force: training gives it no weight). Single labels are noisy; their
     conditional mean is what the model learns. `seed` of a frame is its replica. load: opens the model file.
     """
+    turn = fastest_turn(TIMESTEP_FS, settings.n_beads, settings.temperature_K)
+    if turn > LARGEST_TURN:
+        raise InputError(
+            f"tepigs.n_beads = {settings.n_beads}: their fastest mode at {settings.temperature_K:g} K turns "
+            f"by {turn:.1f} rad in a step of {TIMESTEP_FS:g} fs, where it resonates; "
+            f"use at most {int(settings.n_beads * LARGEST_TURN / turn)}, or lower tepigs.temperature_K"
+        )
     numbers, frames = labelled_geometries(dataset)
     masses = isotopic_masses(numbers, frames[0], isotopes or {})
     parts = Path(f"{output}.parts")
