@@ -5,7 +5,7 @@
 
 The first runs the stage's own loop, checkpoints and files included, on ethanol with a small untrained model;
 steps of 1e-5 fs keep the molecule together, and 500 of them go into a segment. The second runs any command
-of painn-spectra and adds up what its processes hold, shared pages once.
+of painn-spectra, on Linux, and adds up what its processes hold, shared pages once.
 """
 
 import argparse

@@ -22,8 +22,9 @@ class Progress:
         """Start counting at `done`: an estimate of the time left must not credit an earlier run's work."""
         self.done = self.first = done
 
-    def at_work(self) -> None:
-        """Count the rate from now on: until here there was other work, such as compiling."""
+    def at_work(self, done: int) -> None:
+        """Count `done` units, and the rate from now on: so far there was other work, such as compiling."""
+        self.done += done
         self.first, self.working_since = self.done, time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:

@@ -150,7 +150,7 @@ class Notes:
     def resume_at(self, done: int) -> None:
         pass
 
-    def at_work(self) -> None:
+    def at_work(self, done: int) -> None:
         pass
 
     def advance(self, amount: int, note: str) -> None:

@@ -24,17 +24,17 @@ def test_estimate_after_a_resume(capsys, monkeypatch):
 
 
 def test_estimate_leaves_out_what_came_before_the_work(capsys, monkeypatch):
-    """A minute of compiling, then a hundredth in a second: 99 s are left. Before, nothing is known."""
+    """A minute of compiling and a tenth, another in a second: 8 s are left. Before, nothing is known."""
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    progress = Progress("work", 10000, interval_s=1.0)
+    progress = Progress("work", 100, interval_s=1.0)
     now[0] = 60.0
+    progress.at_work(10)
     progress.advance(0)
-    progress.at_work()
     now[0] = 61.0
-    progress.advance(100)
+    progress.advance(10)
     assert capsys.readouterr().err == (
-        "work:   0 %  [1:00 elapsed]\nwork:   1 %  [1:01 elapsed, 1:39 left]\n"
+        "work:  10 %  [1:00 elapsed]\nwork:  20 %  [1:01 elapsed, 0:08 left]\n"
     )
 
 

@@ -1,7 +1,7 @@
 """Products on a processor's matrix unit: every float32 as a sum of two bfloat16, x = h + l.
 
 x·w = (h + l)(h + l): four terms, each exact, added in float32. What is lost, the rounding of l, is about
-2⁻¹⁸ of a number: forces of random weights differ by 7e-6 of the largest one, and a trained model's come out
+2⁻¹⁸ of a number: forces of random weights differ by 9e-6 of the largest one, and a trained model's come out
 as near to float64's as in float32 (docs/performance.md).
 Every row is summed in the same order whatever rows stand beside it.
 """

@@ -7,15 +7,15 @@ second factor has two rows of its matrix side by side in one of the tile's. Tile
 
 import ctypes
 import os
-import platform
 import sys
 from functools import cache
 from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from painn_spectra.model.float_products import ADD, COLUMNS, FROM_BIAS
@@ -27,16 +27,17 @@ TILE = TILE_ROWS * STEP  # halves
 PANELS = 4  # of sixteen columns, computed together
 ROWS, STEPS = 144, 4  # split into halves at a time
 ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18  # Linux on x86-64
+NEEDED, OLDEST_LLVM = {"+amx-tile", "+amx-bf16", "+avx512bf16"}, 20  # 15 knows the instructions otherwise
 HALVES = types.CPointer(types.uint16)
 
 
 @cache
 def granted() -> bool:
-    """Whether this process has the unit and may use it: Linux wants to be asked first."""
-    features = binding.get_host_cpu_features()
-    if LANES != 16 or "PAINN_SPECTRA_LANES" in os.environ or not features.get("amx-bf16", False):
+    """Whether numba compiles for the unit and this process may use it: Linux wants to be asked first."""
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    if LANES != 16 or "PAINN_SPECTRA_LANES" in os.environ or not set(features.split(",")) >= NEEDED:
         return False
-    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+    if binding.llvm_version_info[0] < OLDEST_LLVM or not sys.platform.startswith("linux"):
         return False
     return ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0
 

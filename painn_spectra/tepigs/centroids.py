@@ -68,7 +68,8 @@ def sample_centroids(
         raise InputError(
             f"tepigs.n_beads = {settings.n_beads}: their fastest mode at {settings.temperature_K:g} K turns "
             f"by {turn:.1f} rad in a step of {TIMESTEP_FS:g} fs, where it resonates; "
-            f"use at most {int(settings.n_beads * LARGEST_TURN / turn)}, or lower tepigs.temperature_K"
+            f"use at most {max(2, int(settings.n_beads * LARGEST_TURN / turn))}, "
+            "or lower tepigs.temperature_K"
         )
     numbers, frames = labelled_geometries(dataset)
     masses = isotopic_masses(numbers, frames[0], isotopes or {})
