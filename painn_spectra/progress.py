@@ -24,8 +24,8 @@ class Progress:
 
     def at_work(self, done: int) -> None:
         """Count `done` units, and the rate from now on: so far there was other work, such as compiling."""
-        self.done += done
-        self.first, self.working_since = self.done, time.monotonic()
+        self.resume_at(self.done + done)
+        self.working_since = time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Record `amount` more units done; print when the interval has passed or all is done."""

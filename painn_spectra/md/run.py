@@ -287,10 +287,10 @@ def run_with_progress(
 
     def advance(number: int, step: int, note: str) -> None:
         nonlocal waiting
+        amount, done[number] = step - done[number], step
         if waiting:  # the first steps came after the loops had been compiled
-            progress.at_work(step - done[number])
-            waiting, done[number] = False, step
-        progress.advance(step - done[number], note)
-        done[number] = step
+            progress.at_work(amount)
+            amount, waiting = 0, False
+        progress.advance(amount, note)
 
     run_blocks(blocks, model, load, n_workers, advance)

@@ -27,14 +27,18 @@ from painn_spectra.model.matrix_unit import (
 )
 
 
+def nearest_halves(x: NDArray) -> NDArray:
+    """The upper sixteen bits of float32, rounded, as uint32."""
+    return (x.view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16)
+
+
 def packed_halves(matrix: NDArray) -> NDArray:
     """A matrix (n_in, n_out), n_out a multiple of 16, as (n_out/16, steps, h and l, 16, 32) | uint16."""
     n_in, n_out = matrix.shape
     steps = -(-n_in // STEP)
     filled = np.pad(matrix.astype(np.float32), ((0, steps * STEP - n_in), (0, 0)))
-    upper = (filled.view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16)  # the nearest
-    rest = filled - (upper << np.uint32(16)).view(np.float32)
-    lower = (rest.view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16)
+    upper = nearest_halves(filled)
+    lower = nearest_halves(filled - (upper << np.uint32(16)).view(np.float32))
     both = np.stack([upper, lower]).astype(np.uint16)
     pairs = both.reshape(2, steps, STEP // 2, 2, n_out // COLUMNS, COLUMNS)  # two rows are one of a tile
     return np.ascontiguousarray(pairs.transpose(4, 1, 0, 2, 5, 3)).reshape(-1, steps, 2, TILE_ROWS, STEP)

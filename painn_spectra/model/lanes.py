@@ -97,10 +97,16 @@ class LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(element, LANES))
 
 
+def place(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Address of an array's element, flat, or of what a pointer leads to; kind: numba's type of it."""
+    pointer = isinstance(kind, types.CPointer)
+    data = array if pointer else context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [offset])
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, lanes: Any, array: Any, offset: Any) -> Any:
     """Address of the elements from `offset`."""
-    data = context.make_array(array_type)(context, builder, array).data
-    element = builder.gep(data, [offset])
+    element = place(context, builder, array_type, array, offset)
     return builder.bitcast(element, context.get_value_type(lanes).as_pointer())
 
 
@@ -163,8 +169,7 @@ def pick(typing_context: Any, array: Any, offset: Any) -> Any:
     lanes = Lanes(array.dtype)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(array)(context, builder, arguments[0]).data
-        scalar = builder.load(builder.gep(data, [arguments[1]]))
+        scalar = builder.load(place(context, builder, array, *arguments))
         return spread_scalar(builder, context.get_value_type(lanes), scalar)
 
     return lanes(array, types.intp), build

@@ -19,7 +19,7 @@ from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from painn_spectra.model.float_products import ADD, COLUMNS, FROM_BIAS
-from painn_spectra.model.lanes import LANES
+from painn_spectra.model.lanes import LANES, place
 
 TILE_ROWS, TILE_BYTES = 16, 64
 STEP = 32  # terms of one product of tiles
@@ -68,9 +68,8 @@ def _tile(number: int) -> Any:
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
-    """Address of an array's element, or of what a pointer leads to."""
-    data = array if kind == HALVES else context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), ir.IntType(8).as_pointer())
+    """Address of an element, as the unit wants it."""
+    return builder.bitcast(place(context, builder, kind, array, offset), ir.IntType(8).as_pointer())
 
 
 @intrinsic
@@ -168,11 +167,14 @@ def tile_products(
         at, at_step, n_steps, panel_size, first, last, begin, at_row, n_out = (
             arguments[k] for k, kind in enumerate(signature.args) if kind == integer
         )
+        to_split, to_matrix, to_bias, to_out = (k for k, kind in enumerate(signature.args) if kind != integer)
         number, line = ir.IntType(64), ir.IntType(64)(TILE_BYTES)
 
+        def at_element(which: int, offset: Any) -> Any:
+            return _place(context, builder, signature.args[which], arguments[which], offset)
+
         def load(tile: int, which: int, offset: Any, stride: Any) -> None:
-            place = _place(context, builder, signature.args[which], arguments[which], offset)
-            _call(builder, "tileloadd64", _tile(tile), place, stride)
+            _call(builder, "tileloadd64", _tile(tile), at_element(which, offset), stride)
 
         def multiply(q: int, left: int, right: int) -> None:
             _call(builder, "tdpbf16ps", _tile(q), _tile(left), _tile(right))
@@ -185,13 +187,13 @@ def tile_products(
         with builder.if_else(builder.icmp_signed("==", begin, number(ADD))) as (then, otherwise):
             with then:
                 for q, there in enumerate(places):
-                    load(q, 10, there, row_bytes)
+                    load(q, to_out, there, row_bytes)
             with otherwise:
                 biased = builder.icmp_signed("==", begin, number(FROM_BIAS))
                 with builder.if_else(biased) as (then, otherwise):
                     with then:
                         for q, column in enumerate(columns):
-                            load(q, 8, column, number(0))  # the same sixteen in all rows
+                            load(q, to_bias, column, number(0))  # the same sixteen in all rows
                     with otherwise:
                         for q in range(PANELS):
                             _call(builder, "tilezero", _tile(q))
@@ -199,17 +201,16 @@ def tile_products(
         with cgutils.for_range(builder, n_steps) as loop:
             step = builder.mul(loop.index, number(2 * TILE))
             here = builder.add(at, step)
-            load(4, 0, builder.add(here, number(TILE)), line)
-            load(5, 0, here, line)
+            load(4, to_split, builder.add(here, number(TILE)), line)
+            load(5, to_split, here, line)
             for q, begins_at in enumerate(begins):
                 there = builder.add(begins_at, step)
-                load(6, 2, there, line)
-                load(7, 2, builder.add(there, number(TILE)), line)
+                load(6, to_matrix, there, line)
+                load(7, to_matrix, builder.add(there, number(TILE)), line)
                 for left, right in ((4, 7), (4, 6), (5, 7), (5, 6)):
                     multiply(q, left, right)
         for q, there in enumerate(places):
-            place = _place(context, builder, signature.args[10], arguments[10], there)
-            _call(builder, "tilestored64", _tile(q), place, row_bytes)
+            _call(builder, "tilestored64", _tile(q), at_element(to_out, there), row_bytes)
         return context.get_dummy_value()
 
     return signature, build
