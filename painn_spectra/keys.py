@@ -7,6 +7,11 @@ DIPOLE = "dipole"  # (n_frames, 3) | e·Å, origin: centre of mass (matters for 
 POLARIZABILITY = "polarizability"  # (n_frames, 3, 3) | Å³, symmetric
 PROPERTIES = (ENERGY, FORCES, DIPOLE, POLARIZABILITY)
 
+# labels that some frames bring besides
+DIPOLE_DERIVATIVE = "dipole_derivative"  # (n_frames, n_atoms, 3, 3) | e, ∂μ_x/∂r_iy at [i, x, y]
+POLARIZABILITY_DERIVATIVE = "polarizability_derivative"  # (n_frames, n_atoms, 3, 3, 3) | Å², ∂α_xy/∂r_iz
+DERIVATIVES = {DIPOLE: DIPOLE_DERIVATIVE, POLARIZABILITY: POLARIZABILITY_DERIVATIVE}
+
 HUGE = 1e12  # in any of these units: no molecule has it, and squares of far larger numbers overflow
 
 # geometries

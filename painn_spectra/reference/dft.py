@@ -11,6 +11,8 @@ import numpy as np
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError, first_line
+from painn_spectra.reference.convergence import converged
+from painn_spectra.reference.field_derivatives import derivatives_in_field
 from painn_spectra.settings.molecule import Method
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
@@ -82,15 +84,21 @@ def label(
     charge: int = 0,
     multiplicity: int = 1,
     properties: tuple[str, ...] = keys.PROPERTIES,
+    derivatives: bool = False,
 ) -> dict[str, np.ndarray]:
     """Labels of one geometry: restricted Kohn-Sham for singlets, unrestricted otherwise.
 
-    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py;
-    the dipole's origin is the centre of the standard masses. Raises InputError when neither DIIS nor the
-    second-order solver converges. Source: Sun et al. 2020, doi:10.1063/5.0006074.
+    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py,
+    derivatives: ∂μ/∂r and ∂α/∂r too; the dipole's origin is the centre of the standard masses. Raises
+    InputError when neither DIIS nor the second-order solver converges. Source: Sun et al. 2020,
+    doi:10.1063/5.0006074.
     """
     from ase.data import atomic_masses
 
+    from painn_spectra.reference.in_field import InField
+
+    slopes = (keys.DERIVATIVES[name] for name in properties if derivatives and name in keys.DERIVATIVES)
+    wanted = [*properties, *slopes]
     masses = atomic_masses[numbers]
     centred = positions - masses @ positions / masses.sum()  # the dipole of an ion depends on the origin
     out: dict[str, np.ndarray] = {}
@@ -99,17 +107,21 @@ def label(
         mf = _self_consistent(numbers, centred, method, str(method.basis), charge, multiplicity)
         out[keys.ENERGY] = np.array(float(mf.e_tot) * HARTREE_EV)
         if keys.FORCES in properties:
-            gradient = mf.nuc_grad_method()
-            gradient.verbose = 0
-            out[keys.FORCES] = -_numpy(gradient.kernel()) * HARTREE_EV / BOHR_A
+            out[keys.FORCES] = -_gradient(mf) * HARTREE_EV / BOHR_A
         if keys.DIPOLE in properties:
             out[keys.DIPOLE] = _numpy(mf.dip_moment(unit="AU", verbose=0)) * BOHR_A
+        if derivatives:
+            in_field, dipole_alone = InField(mf, method), bool(method.polarizability_basis)
+            out |= derivatives_in_field(in_field.gradient, numbers, charge, dipole_alone)
     if keys.POLARIZABILITY in properties:
         if method.polarizability_basis:
             basis = method.polarizability_basis
             mf = _self_consistent(numbers, centred, method, basis, charge, multiplicity, mf)
+            if derivatives:
+                name = keys.POLARIZABILITY_DERIVATIVE
+                out[name] = derivatives_in_field(InField(mf, method).gradient, numbers, charge)[name]
         out[keys.POLARIZABILITY] = _polarizability(mf, method) * BOHR3_A3
-    return {name: out[name] for name in properties}
+    return {name: out[name] for name in wanted}
 
 
 def _self_consistent(
@@ -157,17 +169,18 @@ def _self_consistent(
         mf.grids.reset()
         mf.conv_tol = tolerance
     mf.grids.level = method.grid_level
-    mf.kernel(density)
-    if not mf.converged:
-        mf = mf.newton()
-        mf.kernel(mf.mo_coeff, mf.mo_occ)
-        if not mf.converged:
-            raise InputError(
-                f"{method.functional}/{basis} did not converge, neither by DIIS nor by the second-order "
-                "solver; check geometry, charge and multiplicity"
-            )
-        mf = mf.undo_soscf() if hasattr(mf, "undo_soscf") else mf
-    return mf
+    return converged(mf, density)
+
+
+def _gradient(mf: Any) -> np.ndarray:
+    """(n_atoms, 3) | Eh/a0."""
+    from painn_spectra.reference.gradient import Gradient, fits
+
+    if fits(mf):
+        return Gradient(mf)(mf)
+    own = mf.nuc_grad_method()
+    own.verbose = 0
+    return _numpy(own.kernel())
 
 
 def _polarizability(mf: Any, method: Method) -> np.ndarray:

@@ -17,18 +17,19 @@ def compute_label(
     charge: int = 0,
     multiplicity: int = 1,
     properties: tuple[str, ...] = keys.PROPERTIES,
+    derivatives: bool = False,
 ) -> dict[str, np.ndarray]:
     """Labels of one geometry at the level of theory `method`.
 
-    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py;
-    the dipole's origin is the centre of the standard masses. Raises InputError when the method cannot be
-    used here or does not converge.
+    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py,
+    derivatives: ∂μ/∂r and ∂α/∂r too; the dipole's origin is the centre of the standard masses. Raises
+    InputError when the method cannot be used here or does not converge.
     """
     match method.program:
         case "gfn2-xtb":
-            return xtb.label(numbers, positions, charge, multiplicity, properties)
+            return xtb.label(numbers, positions, charge, multiplicity, properties, derivatives)
         case "pyscf" | "gpu4pyscf":
-            return dft.label(numbers, positions, method, charge, multiplicity, properties)
+            return dft.label(numbers, positions, method, charge, multiplicity, properties, derivatives)
     raise InputError(
         f"method.program = {method.program!r}: its labels are brought along, not computed; "
         "put them into labels:, or use pyscf, gpu4pyscf or gfn2-xtb"

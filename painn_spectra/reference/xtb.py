@@ -11,6 +11,7 @@ from ase.data import atomic_masses
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError, first_line
+from painn_spectra.reference.field_derivatives import derivatives_in_field
 from painn_spectra.units import BOHR3_A3, BOHR_A, HARTREE_EV
 
 FIELD_AU = 1e-3  # Hartree/(e·bohr): large against the SCF threshold, small against the hyperpolarizability
@@ -31,11 +32,12 @@ def label(
     charge: int = 0,
     multiplicity: int = 1,
     properties: tuple[str, ...] = keys.PROPERTIES,
+    derivatives: bool = False,
 ) -> dict[str, np.ndarray]:
     """Labels of one geometry.
 
-    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py;
-    the dipole's origin is the centre of mass.
+    numbers: (n_atoms,); positions: (n_atoms, 3) | Å. Returns arrays with names, shapes and units of keys.py,
+    derivatives: ∂μ/∂r and ∂α/∂r too; the dipole's origin is the centre of mass.
     Source: Bannwarth, Ehlert, Grimme 2019, doi:10.1021/acs.jctc.8b01176.
     """
     try:
@@ -72,4 +74,8 @@ def label(
             columns.append((plus["dipole"] - minus["dipole"]) / (2 * FIELD_AU))
         tensor = np.array(columns) * BOHR3_A3
         out[keys.POLARIZABILITY] = 0.5 * (tensor + tensor.T)
-    return {name: out[name] for name in properties}
+    wanted = list(properties)
+    if derivatives:
+        out |= derivatives_in_field(lambda field: run(field)["gradient"], numbers, charge)
+        wanted += [keys.DERIVATIVES[name] for name in properties if name in keys.DERIVATIVES]
+    return {name: out[name] for name in wanted}

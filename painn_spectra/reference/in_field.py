@@ -1,0 +1,64 @@
+"""A molecule in uniform electric fields: Kohn-Sham orbitals and the energy's gradient there."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from painn_spectra.reference.convergence import converged
+from painn_spectra.reference.gradient import Gradient, fits
+from painn_spectra.reference.quadrature import DenseNumInt
+from painn_spectra.settings.molecule import Method
+
+Array = NDArray[np.float64]
+
+# second differences divide by the square of the field, 2.5e-5
+ENERGY_TOLERANCE, GRADIENT_TOLERANCE = 1e-10, 1e-6  # Eh, and of the orbitals' gradient
+
+
+class InField:
+    """Of a converged PySCF RKS or UKS object, with the quadrature `method.response_grid_level`.
+
+    Every field starts from the density that those before give to first order. What a field does not change,
+    dispersion, is left out.
+    """
+
+    def __init__(self, mf: Any, method: Method) -> None:
+        from pyscf.dft import gen_grid
+
+        self.mol, self.mf = mf.mol, mf.copy()
+        self.mf.disp, self.mf._numint = None, DenseNumInt()
+        self.mf.conv_tol, self.mf.conv_tol_grad = ENERGY_TOLERANCE, GRADIENT_TOLERANCE
+        self.mf.grids = gen_grid.Grids(mf.mol)
+        self.mf.grids.level = method.response_grid_level
+        self.core = mf.get_hcore()
+        self.r = mf.mol.intor_symmetric("int1e_r")  # (3, n_ao, n_ao) | a0
+        self.dipole_slope = mf.mol.intor("int1e_irp").reshape(3, 3, mf.mol.nao, mf.mol.nao)
+        self.fields: list[Array] = []
+        self.densities: list[Array] = []  # each (n_ao, n_ao), or (2, n_ao, n_ao) of both spins
+        self.free = self.solved(np.zeros(3), mf.make_rdm1()).make_rdm1()
+        self.own = Gradient(self.mf, often=True) if fits(self.mf) else None
+
+    def gradient(self, field: Array) -> Array:
+        """∂E/∂r (n_atoms, 3) | Eh/a0; field: (3,) | Eh/(e a0). Raises InputError without convergence."""
+        mf = self.solved(field, self.expected(field))
+        self.fields.append(field)
+        self.densities.append(np.asarray(mf.make_rdm1()))
+        if self.own is not None:
+            return self.own(mf, field)
+        theirs = mf.nuc_grad_method()
+        theirs.verbose, without = 0, theirs.get_hcore
+        theirs.get_hcore = lambda mol=None: without(mol) - np.einsum("a,abnm->bmn", field, self.dipole_slope)
+        return np.asarray(theirs.kernel()) - np.outer(self.mol.atom_charges(), field)
+
+    def solved(self, field: Array, density: Array) -> Any:
+        """The mean field, converged in the field from `density`."""
+        self.mf.get_hcore = lambda *_: self.core + np.einsum("x,xmn->mn", field, self.r)
+        return converged(self.mf, density)
+
+    def expected(self, field: Array) -> Array:
+        """Density in a field, linear in those known."""
+        if not self.fields:
+            return self.free
+        shares = np.linalg.lstsq(np.array(self.fields).T, field, rcond=None)[0]
+        return self.free + np.tensordot(shares, np.array(self.densities) - self.free, 1)

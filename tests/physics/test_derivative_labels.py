@@ -1,0 +1,89 @@
+"""Labels of ∂μ/∂r and ∂α/∂r against differences of labels, and the gradient they rest on against PySCF's."""
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+from painn_spectra import keys
+from painn_spectra.derivative_labels import sum_rule_residual
+from painn_spectra.reference.label import compute_label
+from painn_spectra.settings.molecule import Method
+
+pyscf = pytest.importorskip("pyscf")
+pytestmark = pytest.mark.physics
+
+STEP_A = 4e-3
+ELECTRIC = (keys.DIPOLE, keys.POLARIZABILITY)
+# of the largest component, and of 1 e and 1 Å²: what the steps of both sides leave
+TOLERANCE = {keys.DIPOLE: 1e-3, keys.POLARIZABILITY: 5e-3}
+
+
+def bent_water():
+    water = molecule("H2O")
+    water.positions[1] += [0.05, 0.02, -0.03]
+    return water
+
+
+@pytest.mark.parametrize(
+    ("name", "multiplicity", "charge", "method"),
+    [
+        ("H2O", 1, 0, Method(basis="6-31G")),
+        ("H2O", 1, 0, Method(functional="HF", basis="6-31G", density_fitting=False)),
+        ("H2O", 1, 0, Method(basis="STO-3G", polarizability_basis="6-31G")),
+        ("H2O", 2, 1, Method(basis="6-31G", functional="PBE")),  # its dipole follows the centre of mass
+        ("NH3", 2, 1, Method(program="gfn2-xtb")),
+        ("CH3OH", 1, 0, Method(program="gfn2-xtb")),
+    ],
+)
+def test_derivatives_equal_differences_of_labels(name, multiplicity, charge, method):
+    method = method.model_copy(update={"grid_level": 2, "response_grid_level": 2})
+    atoms = bent_water() if name == "H2O" else molecule(name)
+    rng = np.random.default_rng(0)
+    atoms.positions += 0.03 * rng.normal(size=atoms.positions.shape)  # off symmetry: no component is zero
+    state = charge, multiplicity
+    labels = compute_label(atoms.numbers, atoms.positions, method, *state, ELECTRIC, derivatives=True)
+    along = rng.normal(size=atoms.positions.shape)
+    plus, minus = (
+        compute_label(atoms.numbers, atoms.positions + sign * STEP_A * along, method, *state, ELECTRIC)
+        for sign in (1, -1)
+    )
+    for tensor, derivative in keys.DERIVATIVES.items():
+        change = np.einsum("i...z,iz->...", labels[derivative], along)
+        difference = (plus[tensor] - minus[tensor]) / (2 * STEP_A)
+        scale = max(1.0, np.abs(difference).max())
+        np.testing.assert_allclose(change, difference, atol=TOLERANCE[tensor] * scale)
+        assert sum_rule_residual(labels[derivative], atoms.positions, labels[tensor]) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("functional", "spin", "charge"),
+    [("PBE0", 0, 0), ("PBE", 0, 0), ("LDA,VWN", 0, 0), ("B3LYP", 1, 1), ("LDA,VWN", 2, 0)],
+)
+def test_own_gradient_is_pyscfs(functional, spin, charge):
+    """With and without basis functions kept on the grid; 1e-9 Eh/a0 is rounding."""
+    from painn_spectra.reference.gradient import Gradient, fits
+    from painn_spectra.reference.quadrature import DenseNumInt
+
+    mol = pyscf.gto.M(
+        atom="O 0 0 0; H 0.1 0.7 0.6; H 0 -0.8 0.55", basis="def2-SVP", spin=spin, charge=charge, verbose=0
+    )
+    mf = (pyscf.dft.UKS if spin else pyscf.dft.RKS)(mol, xc=functional).density_fit()
+    mf._numint = DenseNumInt()
+    mf.grids.level = 1
+    mf.kernel()
+    theirs = mf.nuc_grad_method()
+    theirs.verbose = 0
+    assert fits(mf)
+    for often in (False, True):
+        np.testing.assert_allclose(Gradient(mf, often)(mf), theirs.kernel(), atol=1e-9)
+
+
+def test_what_the_own_gradient_does_not_know_is_pyscfs():
+    from painn_spectra.reference.gradient import fits
+
+    mol = pyscf.gto.M(atom="He", basis="def2-SVP", verbose=0)
+    known = [
+        fits(pyscf.dft.RKS(mol, xc=xc).density_fit()) for xc in ("PBE0", "r2SCAN", "CAM-B3LYP", "wB97X-V")
+    ]
+    assert known == [True, False, False, False]
+    assert not fits(pyscf.dft.RKS(mol, xc="PBE0"))  # no density fitting
