@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 
 from painn_spectra import keys
 from painn_spectra.atom_order import in_one_order
+from painn_spectra.derivative_labels import columns, read_derivative
 from painn_spectra.errors import InputError, first_line
 
 LABEL_KEYS = {name: f"REF_{name}" for name in keys.PROPERTIES}
@@ -32,6 +33,7 @@ class Frames:
     labels: dict[str, np.ndarray]  # names and units of keys.py
     groups: np.ndarray  # (n_frames,) | trajectory each frame comes from, as text
     level: str = ""  # of theory, as the frames tell it in REF_method
+    derivatives: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)  # NaN where a frame has none
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -39,8 +41,10 @@ class Frames:
     def take(self, indices: np.ndarray | list[int]) -> "Frames":
         """The frames at `indices`."""
         index = np.asarray(indices, dtype=int)
-        labels = {name: value[index] for name, value in self.labels.items()}
-        return Frames(self.numbers[index], self.positions[index], labels, self.groups[index], self.level)
+        both = self.labels, self.derivatives
+        labels, derivatives = ({name: value[index] for name, value in one.items()} for one in both)
+        arrays = self.numbers[index], self.positions[index], labels, self.groups[index]
+        return Frames(*arrays, self.level, derivatives)
 
     @property
     def elements(self) -> list[int]:
@@ -139,6 +143,7 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
     numbers = np.zeros((len(frames), n_atoms), dtype=np.int64)
     positions = np.zeros((len(frames), n_atoms, 3))
     labels = {name: np.zeros((len(frames), *shapes[name])) for name in required}
+    slopes: dict[str, dict[int, np.ndarray]] = {}
     groups, levels = [], []
     for k, atoms in enumerate(frames):
         where, size = f"{path}: frame {k}", len(atoms)
@@ -161,11 +166,24 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
                 labels[name][k, :size] = value
             else:
                 labels[name][k] = value
+            if (derivative := keys.DERIVATIVES.get(name)) is None:
+                continue
+            if (found := read_derivative(atoms, derivative, value, where)) is not None:
+                slopes.setdefault(derivative, {})[k] = found
         groups.append(str(atoms.info.get("seed", "all")))
         levels.append(str(atoms.info.get(LEVEL_KEY, "")))
-    return Frames(
-        numbers, positions, labels, np.array(groups), "; ".join(filter(None, dict.fromkeys(levels)))
-    )
+    level = "; ".join(filter(None, dict.fromkeys(levels)))
+    derivatives = {name: _padded(found, numbers.shape) for name, found in slopes.items()}
+    return Frames(numbers, positions, labels, np.array(groups), level, derivatives)
+
+
+def _padded(found: dict[int, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """(n_frames, n_atoms, ...) of the frames that have them: NaN for the others, zero on padding."""
+    out = np.full((*shape, *next(iter(found.values())).shape[1:]), np.nan)
+    for k, values in found.items():
+        out[k] = 0
+        out[k, : len(values)] = values
+    return out
 
 
 def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
@@ -206,10 +224,12 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
 def labelled_atoms(
     numbers: np.ndarray, positions: np.ndarray, labels: dict[str, np.ndarray], info: dict[str, Any]
 ) -> Atoms:
-    """A frame as it is written: forces per atom, the other labels in its comment line."""
+    """A frame as it is written: forces and derivatives per atom, the other labels in its comment line."""
     frame = Atoms(numbers, positions)
     for name, value in labels.items():
-        if name == keys.FORCES:
+        if name in keys.DERIVATIVES.values():
+            frame.arrays |= columns(name, value)
+        elif name == keys.FORCES:
             frame.arrays[LABEL_KEYS[name]] = value
         else:
             frame.info[LABEL_KEYS[name]] = value.ravel() if value.ndim else float(value)

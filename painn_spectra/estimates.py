@@ -31,6 +31,7 @@ from painn_spectra.train import new_potential
 Array = NDArray[np.float64]
 
 N_TIMED = 4  # of each kind of step, after one that is not counted
+DERIVATIVES_COST = 2  # times a label: ethanol's ∂μ/∂r and ∂α/∂r at PBE0/def2-TZVP
 JITTER_A = 0.03  # of the geometries that are timed: at a minimum the electrons converge too soon
 BYTES_PER_NUMBER_OF_TEXT = 12
 
@@ -69,7 +70,7 @@ def core_hours(
     per_block = model_batch.SPARE * sampling.frames_per_round / len(sampling.model_temperatures_K)
     model_steps = model_batch.EQUILIBRATION_PS * 1e3 + per_block / BLOCK_REPLICAS * sampling.interval_fs
     model_steps *= len(sampling.model_temperatures_K) * sampling.rounds / model_batch.TIMESTEP_FS
-    n_labels = labels_by_round(sampling)[-1]
+    n_labels, derivatives = labels_by_round(sampling)[-1], sampling.derivatives_fraction
     burst_steps = pretraining.FRAME_INTERVAL_FS / pretraining.TIMESTEP_FS
     pretrain, share = train.pretrain, 1 - config.dataset.test_fraction
     trainings = [(pretrain.epochs, float(pretrain.n_frames), train.members)]
@@ -80,10 +81,10 @@ def core_hours(
     n_blocks = math.ceil(md.n_replicas * beads / BLOCK_REPLICAS)
     seconds = {
         "GFN2-xTB sampling": steps * step_s,
-        f"{n_labels} labels": n_labels * label_s,
+        f"{n_labels} labels": n_labels * label_s * (1 + DERIVATIVES_COST * derivatives),
         "GFN2-xTB labels to learn first": pretrain.n_frames * (burst_steps * step_s + xtb_label_s),
         "training": sum(
-            members * epochs * int(n_frames / train.batch_size) * training_s
+            members * epochs * int(n_frames / train.batch_size) * training_s * (1 + 2 * derivatives)
             for epochs, n_frames, members in trainings
         ),
         "sampling with the model": model_steps * sampling_s,

@@ -20,6 +20,7 @@ from painn_spectra.loss import Batch, Loss, faster, validation_errors
 from painn_spectra.model.potential import Potential
 from painn_spectra.progress import Progress
 from painn_spectra.settings.training import TrainSettings
+from painn_spectra.slopes import Slopes
 
 WARMUP_STEPS = 100
 N_VALIDATIONS = 100  # at most this many in a training with the cosine schedule
@@ -36,6 +37,7 @@ class Task:
     loss: Loss
     settings: TrainSettings
     member: int
+    slopes: Slopes | None = None
 
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -134,7 +136,18 @@ def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> 
     cosine = settings.schedule == "cosine"
     validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
     trainer.potential.train()
-    example = {name: value[task.train[:batch_size]] for name, value in task.data.items()}
+    n_displaced = 0
+    if task.slopes:
+        n_displaced = max(1, round(batch_size * len(task.slopes) / len(task.train)))
+
+    def batch_of(chosen: np.ndarray) -> Batch:
+        batch = {name: value[chosen] for name, value in task.data.items()}
+        if task.slopes:
+            rng = np.random.default_rng((settings.seed, task.member, trainer.step, 1))
+            batch |= task.slopes.draw(n_displaced, rng)
+        return batch
+
+    example = batch_of(task.train[:batch_size])
     loss_of = faster(task.loss, trainer.potential, example, n_steps)
     progress = Progress(task.label, n_steps)
     progress.resume_at(trainer.step)
@@ -149,7 +162,7 @@ def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> 
         rate = learning_rate(trainer, settings, n_steps)
         for group in trainer.optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of({name: value[chosen] for name, value in task.data.items()})
+        loss = loss_of(batch_of(chosen))
         trainer.learn(loss)
         trainer.losses.append(loss.item())
         trainer.seconds = seconds_before + time.monotonic() - start

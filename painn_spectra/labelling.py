@@ -45,19 +45,24 @@ def label_chunk(
     chunk = everything[first : first + settings.chunk_frames]
     method, state = settings.method, (settings.charge, settings.multiplicity)
     properties = settings.properties
+    slopes = [
+        with_derivatives(settings.derivatives_fraction, store_key(atoms, method, *state, properties))
+        for atoms in chunk
+    ]
     for atoms in chunk:
         check_electrons(atoms.numbers.tolist(), *state, str(geometries))
     if chunk:
         check_method(method, np.concatenate([atoms.numbers for atoms in chunk]))
     files = [
-        store / key[:2] / f"{key}.extxyz" for key in (store_key(a, method, *state, properties) for a in chunk)
+        store / key[:2] / f"{key}.extxyz"
+        for key in (store_key(a, method, *state, properties, d) for a, d in zip(chunk, slopes, strict=True))
     ]
     failed: dict[int, str] = {}
     with output_lock(output):
         missing = [k for k, file in enumerate(files) if not file.is_file()]
         progress = Progress(f"labels {settings.chunk:04d}", max(len(chunk), 1))
         progress.resume_at(len(chunk) - len(missing))
-        arguments = {k: (chunk[k], method, *state, properties) for k in missing}
+        arguments = {k: (chunk[k], method, *state, properties, slopes[k]) for k in missing}
         for k, job in finished_jobs(labelled, arguments, threads, "labelling"):
             try:
                 frame = job.result()
@@ -86,12 +91,27 @@ def label_chunk(
         print(f"left out: {', '.join(f'frame {k} ({text})' for k, text in sorted(failed.items()))}")
 
 
+def with_derivatives(fraction: float, key: str) -> bool:
+    """Whether the frame of this key in the store is among those that get ∂μ/∂r and ∂α/∂r.
+
+    By chance, but the same frames whatever else is labelled, and all of a smaller fraction's.
+    """
+    return int(key, 16) < fraction * 16 ** len(key)
+
+
 def store_key(
-    atoms: Atoms, method: Method, charge: int, multiplicity: int, properties: tuple[str, ...]
+    atoms: Atoms,
+    method: Method,
+    charge: int,
+    multiplicity: int,
+    properties: tuple[str, ...],
+    derivatives: bool = False,
 ) -> str:
     """Hash of a geometry (to 1e-8 Å) and of all that its labels depend on."""
     level: dict[str, Any] = {"version": STORE_VERSION, "charge": charge, "multiplicity": multiplicity}
     level["properties"] = properties
+    if derivatives:
+        level["derivatives"] = True
     if method.program == "gfn2-xtb":
         level["program"] = method.program  # functional and basis mean nothing to it
     else:
@@ -115,11 +135,18 @@ def with_stored(original: Atoms, stored: Atoms) -> Atoms:
 
 
 def labelled(
-    atoms: Atoms, method: Method, charge: int, multiplicity: int, properties: tuple[str, ...]
+    atoms: Atoms,
+    method: Method,
+    charge: int,
+    multiplicity: int,
+    properties: tuple[str, ...],
+    derivatives: bool,
 ) -> Atoms:
     """The geometry with its REF_ labels, level of theory and seconds."""
     started = time.perf_counter()
-    labels = compute_label(atoms.numbers, atoms.positions, method, charge, multiplicity, properties)
+    labels = compute_label(
+        atoms.numbers, atoms.positions, method, charge, multiplicity, properties, derivatives
+    )
     seconds = round(time.perf_counter() - started, 1)
     words = describe(method, multiplicity)
     if properties == keys.PROPERTIES:

@@ -15,6 +15,7 @@ from painn_spectra import keys
 from painn_spectra.dataset import Frames
 from painn_spectra.errors import first_line
 from painn_spectra.model.potential import Potential
+from painn_spectra.slopes import DISPLACED, DISPLACED_NUMBERS
 
 VALIDATION_BATCH = 64
 STEPS_WORTH_COMPILING = 8000
@@ -57,11 +58,21 @@ class Loss:
         return tuple(name for name in keys.PROPERTIES if self.weights[name] > 0)
 
     def __call__(self, potential: Model, batch: Batch) -> Tensor:
-        predicted = potential(batch[keys.NUMBERS], batch[keys.POSITIONS], self.wanted)
+        numbers, positions = batch[keys.NUMBERS], batch[keys.POSITIONS]
+        n = len(numbers)
+        if DISPLACED in batch:
+            numbers = torch.cat([numbers, batch[DISPLACED_NUMBERS]])
+            positions = torch.cat([positions, batch[DISPLACED]])
+        predicted = potential(numbers, positions, self.wanted)
         n_real = (batch[keys.NUMBERS] > 0).sum()
         loss = torch.zeros((), device=n_real.device)
         for name in self.wanted:
-            loss = loss + self.weights[name] * self.penalty(name, predicted[name] - batch[name], n_real)
+            error = predicted[name][:n] - batch[name]
+            loss = loss + self.weights[name] * self.penalty(name, error, n_real)
+            if (derivative := keys.DERIVATIVES.get(name)) in batch:
+                plus, minus = predicted[name][n:].chunk(2)
+                penalty = self.penalty(derivative, plus - minus - batch[derivative], n_real)
+                loss = loss + self.weights[derivative] * penalty
         return loss
 
     def penalty(self, name: str, error: Tensor, n_real: Tensor) -> Tensor:

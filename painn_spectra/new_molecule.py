@@ -165,4 +165,4 @@ def trial_label(conformer: Atoms, method: Method, charge: int, multiplicity: int
 def timed_label(atoms: Atoms, method: Method, charge: int, multiplicity: int) -> tuple[Atoms, float]:
     """A label and the processor seconds that it took."""
     began = time.process_time()
-    return labelled(atoms, method, charge, multiplicity, PROPERTIES), time.process_time() - began
+    return labelled(atoms, method, charge, multiplicity, PROPERTIES, False), time.process_time() - began

@@ -79,6 +79,7 @@ def stage_settings(
                 "charge": molecule.charge,
                 "multiplicity": molecule.multiplicity,
                 "chunk": chunk,
+                "derivatives_fraction": config.sampling.derivatives_fraction,
             }
         case "conformers":
             used = {
@@ -96,8 +97,7 @@ def stage_settings(
                 "quantum": any(kind != "classical" for kind in config.dynamics),
             }
         case "gather":
-            learnt = [name for name, weight in train.loss if weight > 0]
-            used = config.dataset.model_dump() | {"properties": learnt}
+            used = config.dataset.model_dump() | {"properties": train.loss.learnt}
         case "gather-published":
             used = molecule.published.model_dump() if molecule.published else {}
         case "label-pretraining":

@@ -35,6 +35,12 @@ def check_plan(config: Config) -> list[str]:
                 f"molecules.{data.name}.method.program = other: such labels are brought along, not computed; "
                 f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
+        wanted = config.sampling.derivatives_fraction
+        if wanted and data.method.program == "gpu4pyscf" and computes_labels(data):
+            raise InputError(
+                f"sampling.derivatives_fraction = {wanted:g}: molecules.{data.name}.method.program = "
+                "gpu4pyscf computes no derivatives; use pyscf or gfn2-xtb, or 0"
+            )
         paths = {"labels": molecule.labels, **molecule.experiment.sources}
         for key, path in paths.items():
             if path and (path.startswith("-") or not path.isprintable()):

@@ -11,7 +11,6 @@ from painn_spectra.fitting import Trainer
 from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.settings.training import TrainSettings
-from painn_spectra.train import wanted
 
 
 def snapshot(state: Path, model: Path) -> None:
@@ -35,7 +34,7 @@ def snapshot(state: Path, model: Path) -> None:
     lines = trainer.metrics.splitlines()
     metadata = {
         "elements": torch.nonzero(potential.energy_offset_eV).ravel().tolist(),
-        "properties": wanted(settings),
+        "properties": settings.loss.learnt,
         "settings": how,
         "member": member,
         "seconds": round(trainer.seconds, 1),

@@ -27,6 +27,7 @@ class LabelStage(Settings):
     charge: int = 0
     multiplicity: Count = 1
     properties: Annotated[tuple[Property, ...], Field(min_length=1)] = get_args(Property)
+    derivatives_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     chunk: int = Field(0, ge=0)
     chunk_frames: Count = CHUNK_FRAMES
 

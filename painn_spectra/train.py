@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from ase.data import atomic_masses
 
+from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import predict
@@ -20,6 +21,7 @@ from painn_spectra.model.normalise import carry_over, label_spreads, set_offsets
 from painn_spectra.model.potential import Potential
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.settings.training import ModelSettings, TrainSettings
+from painn_spectra.slopes import slopes_of
 from painn_spectra.split import read_split
 from painn_spectra.trained_range import trained_range
 
@@ -34,7 +36,7 @@ def pretrain_model(
     charge: int = 0,
 ) -> None:
     """Stage: learn the cheap labels; the last 5 % of the frames validate."""
-    frames = read_frames(labels, wanted(settings))
+    frames = read_frames(labels, settings.loss.learnt)
     cut = len(frames) - max(1, len(frames) // 20)
     split = {"train": np.arange(cut), "validation": np.arange(cut, len(frames))}
     own = {"epochs": settings.pretrain.epochs, "learning_rate": settings.pretrain.learning_rate}
@@ -55,7 +57,7 @@ def train_model(
     charge: int = 0,
 ) -> None:
     """Stage: train one ensemble member on the data set, from scratch or from another model's weights."""
-    frames, parts = read_frames(dataset, wanted(settings)), read_split(split, dataset)
+    frames, parts = read_frames(dataset, settings.loss.learnt), read_split(split, dataset)
     inputs = content_hash(dataset) + content_hash(split)
     if start_from is None:
         potential = new_potential(model_settings, charge, settings.seed + member)
@@ -65,11 +67,6 @@ def train_model(
         inputs += content_hash(start_from)
     indices = {name: np.array(index) for name, index in parts.items()}
     run(potential, frames, indices, settings, member, model, metrics, inputs, "training")
-
-
-def wanted(settings: TrainSettings) -> tuple[str, ...]:
-    """Properties that are learnt: those whose loss has a weight."""
-    return tuple(name for name, weight in settings.loss if weight > 0)
 
 
 def take_over(dataset: Path, model: Path, metrics: Path, earlier_dataset: Path, earlier_model: Path) -> bool:
@@ -110,11 +107,14 @@ def run(
     else:
         set_offsets(potential, known.numbers, known.labels)
     spreads = label_spreads(known.numbers, known.labels)
+    slopes = slopes_of(known, settings.loss.learnt, device)
+    if slopes:
+        spreads |= {keys.DERIVATIVES[name]: value for name, value in slopes.spreads.items()}
     loss = Loss(settings.loss.model_dump(), spreads, settings.linear_beyond)
     potential.to(device=device, dtype=torch.float32)
     trainer = Trainer(potential, settings)
     data = to_batch(frames, device)
-    task = Task(label, data, split["train"], split["validation"], loss, settings, member)
+    task = Task(label, data, split["train"], split["validation"], loss, settings, member, slopes)
     how = settings.model_dump(exclude={"checkpoint_interval_s"})
     key = json.dumps([how, potential.architecture, member, inputs, STAGE_VERSION["train"]])
     checkpoint = Path(f"{model}.parts/state.pt")
@@ -125,7 +125,7 @@ def run(
         write_text(metrics, trainer.metrics)
         metadata = {
             "elements": known.elements,
-            "properties": wanted(settings),
+            "properties": settings.loss.learnt,
             "level_of_theory": known.level,
             "range": trained_range(known),
             "n_train": len(known),

@@ -79,10 +79,10 @@ def written(name: str, content: str | bytes, read: Callable[[Path], object]) -> 
 
 
 @cache
-def frame() -> str:
-    """A labelled water, as extxyz, twice."""
+def frame(which: int = 1) -> str:
+    """A labelled water, as extxyz, twice; 2: once, with derivatives."""
     with tempfile.TemporaryDirectory() as folder:
-        return label_seeds(Path(folder))[1].decode()
+        return label_seeds(Path(folder))[which].decode()
 
 
 def labels(wrong: str, old: str, new: str) -> Case:
@@ -253,6 +253,9 @@ CASES = [
     molecule("structure left out, no labels", structure=None),
     molecule("method: {program: gaussian}", method={"program": "gaussian"}),
     molecule("method: {program: other}, no labels", method={"program": "other"}),
+    config("Molecules", "method: {program: gpu4pyscf}, sampling: {derivatives_fraction: 0.5}",
+           molecules=[{"name": "a", "structure": "O", "method": {"program": "gpu4pyscf"}}],
+           sampling={"derivatives_fraction": 0.5}),
     molecule("experiment: {ir: none.jdx}", experiment={"ir": "none.jdx"}),
     molecule("experiment: {ir: ftp://a/b.jdx}", experiment={"ir": "ftp://a/b.jdx"}),
     molecule("experiment: {ir: file:///etc/passwd}", experiment={"ir": "file:///etc/passwd"}),
@@ -300,6 +303,8 @@ CASES = [
            'REF_polarizability="1.0 0.0 0.0"'),
     labels("a polarizability that is not symmetric",
            'REF_polarizability="1.0 0.0', 'REF_polarizability="1.0 0.5'),
+    Case("Labelled frames (extxyz)", "derivatives of another dipole",
+         lambda: written("labels.extxyz", frame(2).replace('REF_dipole="', 'REF_dipole="-'), read_labels)()),
     labels("a periodic frame", 'pbc="F F F"', 'pbc="T T T" Lattice="9 0 0 0 9 0 0 0 9"'),
     labels("an element that is none", "O  ", "Qq "),
     labels("a count of atoms too large", "3\n", "4\n"),

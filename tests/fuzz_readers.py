@@ -152,7 +152,13 @@ def label_seeds(folder: Path) -> list[bytes]:
         frames.append(labelled_atoms(atoms.numbers, atoms.positions, labels, {"seed": 1, "charge": 0}))
     write(folder / "all.extxyz", frames, format="extxyz")
     write(folder / "one.extxyz", [frames[0]] * 2, format="extxyz")
-    return [(folder / name).read_bytes() for name in ("all.extxyz", "one.extxyz")]
+    water, charges = frames[0].copy(), np.arange(len(frames[0])) - 1.0
+    water.info["REF_dipole"] = charges @ water.positions
+    slopes = {keys.DIPOLE_DERIVATIVE: np.einsum("i,xy->ixy", charges, np.eye(3))}
+    water.arrays |= labelled_atoms(water.numbers, water.positions, slopes, {}).arrays
+    write(folder / "derivatives.extxyz", water, format="extxyz")
+    names = "all.extxyz", "one.extxyz", "derivatives.extxyz"
+    return [(folder / name).read_bytes() for name in names]
 
 
 PACKED = b"""##TITLE=a

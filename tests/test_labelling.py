@@ -1,6 +1,7 @@
 """The stage label: chunks, the store that loses nothing, frames left out, killed workers."""
 
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from painn_spectra import keys, labelling
 from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.gathering import gather_labels
-from painn_spectra.labelling import label_chunk, store_key
+from painn_spectra.labelling import label_chunk, store_key, with_derivatives
 from painn_spectra.reference import dft, xtb
 from painn_spectra.settings.molecule import Method
 from painn_spectra.settings.training import DatasetSettings
@@ -122,6 +123,30 @@ def test_the_key_knows_geometry_state_and_level_of_theory():
     assert len({*others, store_key(water, pbe0, 0, 1, keys.PROPERTIES)}) == 13
     spelled = pbe0.model_copy(update={"functional": "pbe0", "basis": "DEF2-TZVP"})
     assert store_key(water, spelled, 0, 1, keys.PROPERTIES) == store_key(water, pbe0, 0, 1, keys.PROPERTIES)
+
+
+def test_a_fraction_of_the_frames_gets_derivatives(geometries, monkeypatch):
+    """By chance, a larger fraction's hold a smaller one's, and what is known without them is not redone."""
+    wide = XTB.model_copy(update={"chunk_frames": 10})
+    keys_of = [store_key(atoms, wide.method, 0, 1, keys.PROPERTIES) for atoms in read_atoms(geometries)]
+    chosen = {f: {k for k in keys_of if with_derivatives(f, k)} for f in (0.0, 0.3, 0.6, 1.0)}
+    assert not chosen[0.0] and chosen[0.3] < chosen[0.6] < chosen[1.0] == set(keys_of)
+    many = [hashlib.sha256(str(k).encode()).hexdigest()[:32] for k in range(4000)]
+    share = np.mean([with_derivatives(0.3, key) for key in many])
+    assert abs(share - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(many))  # binomial
+    run(geometries, settings=wide)
+    asked, jobs = [], labelling.finished_jobs
+
+    def counted(function, arguments, threads, label):
+        asked.extend(arguments)
+        return jobs(function, arguments, threads, label)
+
+    monkeypatch.setattr(labelling, "finished_jobs", counted)
+    output, _ = run(geometries, settings=wide.model_copy(update={"derivatives_fraction": 0.6}))
+    assert [keys_of[k] for k in sorted(asked)] == [key for key in keys_of if key in chosen[0.6]]
+    for key, atoms in zip(keys_of, read_atoms(output), strict=True):
+        assert ("REF_polarizability_derivative" in atoms.arrays) == (key in chosen[0.6])
+    assert set(read_frames(output).derivatives) == set(keys.DERIVATIVES.values())
 
 
 def test_only_some_properties_leave_the_other_labels(geometries):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from painn_spectra import keys
 from painn_spectra.settings.base import Count, NonNegative, Positive, Settings
 
 MIN_PRETRAIN_FRAMES = 20  # a twentieth of them validates
@@ -21,6 +22,7 @@ class SamplingSettings(Settings):
     n_trajectories: Count = 8
     interval_fs: Positive = 100.0
     modes_fraction: Annotated[float, Field(ge=0, le=1)] = 0.15
+    derivatives_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     rounds: Annotated[int, Field(ge=0)] = 1
     frames_per_round: Count = 250
     members: Count = 1
@@ -58,20 +60,30 @@ class ModelSettings(Settings):
 
 
 class LossWeights(Settings):
-    """Weight of each property's error, every error in units of its label spread in the training set."""
+    """Weight of each property's error, every error in units of its label spread in the training set.
+
+    Derivatives count where frames bring labels of them.
+    """
 
     energy: NonNegative = 0.01
     forces: NonNegative = 1.0
     dipole: NonNegative = 0.1
     polarizability: NonNegative = 0.25
+    dipole_derivative: NonNegative = 0.1
+    polarizability_derivative: NonNegative = 0.25
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
-        if not any(weight for _, weight in self):
+        if not self.learnt:
             raise ValueError(
                 "train.loss: all weights are 0, nothing would be learnt; give one a positive weight"
             )
         return self
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """Properties whose error has a weight."""
+        return tuple(name for name in keys.PROPERTIES if getattr(self, name) > 0)
 
 
 class TrainSettings(Settings):

@@ -1,0 +1,70 @@
+"""Labels of ∂μ/∂r and ∂α/∂r in extxyz frames: columns of nine and of 27 numbers per atom."""
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from painn_spectra import keys
+from painn_spectra.errors import InputError
+
+Array = NDArray[np.float64]
+
+COLUMNS = {name: f"REF_{name}" for name in keys.DERIVATIVES.values()}
+SHAPES = {keys.DIPOLE_DERIVATIVE: (3, 3), keys.POLARIZABILITY_DERIVATIVE: (3, 3, 3)}  # of an atom
+# of the root mean square; finite fields and differences of labels keep 1e-3
+SUM_RULE = 0.05
+
+
+def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array | None:
+    """Of one frame, (n_atoms, ...) as in keys.py, or None where the frame brings none.
+
+    tensor: the frame's label of which it is the derivative, e·Å or Å³. Raises InputError for a wrong shape,
+    numbers that are none, and derivatives that are not those of a tensor that moves and turns with the atoms.
+    """
+    raw = atoms.arrays.get(COLUMNS[name])
+    if raw is None:
+        return None
+    expected = (len(atoms), int(np.prod(SHAPES[name])))
+    if raw.shape != expected or raw.dtype.kind not in "fi":
+        raise InputError(
+            f"{where}: {COLUMNS[name]} has shape {raw.shape}, needs {expected[1]} numbers an atom; correct "
+            "the file"
+        )
+    if not (np.abs(raw) < keys.HUGE).all():
+        raise InputError(
+            f"{where}: {COLUMNS[name]} holds NaN, infinity or more than {keys.HUGE:g}; remove the column"
+        )
+    values = raw.astype(float).reshape(len(atoms), *SHAPES[name])
+    tensor_name = next(one for one, derivative in keys.DERIVATIVES.items() if derivative == name)
+    unit = "e" if name == keys.DIPOLE_DERIVATIVE else "Å²"
+    residual = sum_rule_residual(values, atoms.positions, tensor)
+    if residual > SUM_RULE:
+        raise InputError(
+            f"{where}: {COLUMNS[name]} is not the derivative of REF_{tensor_name}, which moves and turns "
+            f"with the molecule ({residual:.2g} of its size is left, allowed {SUM_RULE:g}); an atom holds "
+            f"the components one after another, each along x, y and z, in {unit}"
+        )
+    return values
+
+
+def sum_rule_residual(derivative: Array, positions: Array, tensor: Array) -> float:
+    """How far from right the change under moving and turning all atoms together is, in parts of its size.
+
+    derivative: (n_atoms, ..., 3); positions: (n_atoms, 3) | Å; tensor: (3,) or (3, 3), what it derives.
+    """
+    size = float(np.sqrt(np.mean(np.square(derivative).sum(0))))  # of the sum over unrelated atoms
+    moved = np.abs(derivative.sum(0)).max()
+    turned = 0.0
+    centred = positions - positions.mean(0)
+    reach = float(np.sqrt(np.mean(np.square(centred)))) or 1.0
+    for axis in np.eye(3):
+        generator = np.cross(axis, np.eye(3)).T  # w×
+        change = np.einsum("i...z,iz->...", derivative, centred @ generator.T)
+        right = generator @ tensor if tensor.ndim == 1 else generator @ tensor - tensor @ generator
+        turned = max(turned, float(np.abs(change - right).max()) / reach)
+    return max(float(moved), turned) / size if size else 0.0
+
+
+def columns(name: str, derivative: Array) -> dict[str, Array]:
+    """How a frame's derivative (n_atoms, ...) is written: 9 or 27 numbers per atom."""
+    return {COLUMNS[name]: derivative.reshape(len(derivative), -1)}

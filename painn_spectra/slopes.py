@@ -1,0 +1,67 @@
+"""Labels of ∂μ/∂r and ∂α/∂r in training: what they say of differences between displaced geometries.
+
+Each step sees the derivatives of a few frames along one random displacement of all atoms: as the difference
+of the model's tensors between +STEP_A and −STEP_A times it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from painn_spectra import keys
+from painn_spectra.dataset import Frames
+
+STEP_A = 0.01  # third derivatives change the differences by 1e-3 of them, float32 by 1e-4
+DISPLACED = "displaced"  # (2 m, n_atoms, 3) | Å, in a batch: m geometries moved by +, then by −
+DISPLACED_NUMBERS = "displaced_numbers"  # (2 m, n_atoms)
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Frames with labelled derivatives, on the device that trains."""
+
+    numbers: Tensor  # (n_frames, n_atoms)
+    positions: Tensor  # (n_frames, n_atoms, 3) | Å
+    derivatives: dict[str, Tensor]  # by the property's name: (n_frames, n_atoms, ..., 3)
+    spreads: dict[str, float]  # root mean square of a component's change by the displacements, e·Å and Å³
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def draw(self, n_frames: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """`n_frames` of them displaced, to add to a batch, with the labels' changes by keys.DERIVATIVES."""
+        index = rng.choice(len(self), n_frames, replace=False)
+        along = rng.standard_normal((n_frames, *self.positions.shape[1:]), dtype=np.float32)
+        real = (self.numbers[index] > 0).unsqueeze(-1)
+        step = STEP_A * torch.as_tensor(along, device=self.positions.device) * real
+        out = {DISPLACED: torch.cat([self.positions[index] + step, self.positions[index] - step])}
+        out[DISPLACED_NUMBERS] = self.numbers[index].repeat(2, 1)
+        for name, values in self.derivatives.items():
+            out[keys.DERIVATIVES[name]] = 2 * torch.einsum("bi...z,biz->b...", values[index], step)
+        return out
+
+
+def slopes_of(frames: Frames, properties: tuple[str, ...], device: str) -> Slopes | None:
+    """Of those `frames` that have derivatives of all `properties` that any frame has; None without any."""
+    wanted = [name for name in properties if keys.DERIVATIVES.get(name) in frames.derivatives]
+    if not wanted:
+        return None
+    values = {name: frames.derivatives[keys.DERIVATIVES[name]] for name in wanted}
+    whole = np.all([np.isfinite(value).reshape(len(value), -1).all(1) for value in values.values()], axis=0)
+    index = np.flatnonzero(whole)
+    if not len(index):
+        return None
+    spreads = {
+        name: 2 * STEP_A * float(np.sqrt(np.mean(np.square(value[index]).sum((1, -1)))))
+        for name, value in values.items()
+    }
+    options: Any = {"dtype": torch.float32, "device": device}
+    return Slopes(
+        torch.as_tensor(frames.numbers[index], device=device),
+        torch.as_tensor(frames.positions[index], **options),
+        {name: torch.as_tensor(value[index], **options) for name, value in values.items()},
+        spreads,
+    )
