@@ -136,9 +136,7 @@ def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> 
     cosine = settings.schedule == "cosine"
     validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
     trainer.potential.train()
-    n_displaced = 0
-    if task.slopes:
-        n_displaced = max(1, round(batch_size * len(task.slopes) / len(task.train)))
+    n_displaced = min(len(task.slopes), max(1, batch_size // 2)) if task.slopes else 0
 
     def batch_of(chosen: np.ndarray) -> Batch:
         batch = {name: value[chosen] for name, value in task.data.items()}
