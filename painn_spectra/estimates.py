@@ -84,7 +84,7 @@ def core_hours(
         f"{n_labels} labels": n_labels * label_s * (1 + DERIVATIVES_COST * derivatives),
         "GFN2-xTB labels to learn first": pretrain.n_frames * (burst_steps * step_s + xtb_label_s),
         "training": sum(
-            members * epochs * int(n_frames / train.batch_size) * training_s * (1 + 2 * derivatives)
+            members * epochs * int(n_frames / train.batch_size) * training_s * (2 if derivatives else 1)
             for epochs, n_frames, members in trainings
         ),
         "sampling with the model": model_steps * sampling_s,

@@ -6,20 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from painn_spectra.reference.quadrature import BLOCK_POINTS, CACHE_BYTES
+from painn_spectra.reference.quadrature import BLOCK_POINTS, DenseNumInt
 
 Array = NDArray[np.float64]
 
-SLOPE_BYTES = 1e9  # of the derivatives of the three-centre integrals
+KEPT_BYTES = 1e9  # of the derivatives of three-centre integrals; of basis functions on the grid
 SECOND = ((4, 5, 6), (5, 7, 8), (6, 8, 9))  # where PySCF's second derivatives xx, xy, xz, yy, yz, zz stand
 
 
 def fits(mf: Any) -> bool:
-    """Whether `Gradient` knows this mean field: density fitting, LDA, GGA or global hybrid, not too large."""
+    """Whether `Gradient` knows this mean field: density fitted, LDA, GGA or global hybrid, not too large."""
+    if not isinstance(mf._numint, DenseNumInt) or not hasattr(mf, "with_df"):  # GPUs have another quadrature
+        return False
     kind = mf._numint._xc_type(mf.xc)
     omega = mf._numint.rsh_and_hybrid_coeff(mf.xc)[0]
     plain = kind in ("LDA", "GGA") and not omega and not mf.do_nlc() and not getattr(mf, "disp", None)
-    return plain and hasattr(mf, "with_df") and 24 * mf.mol.nao**2 * mf.with_df.get_naoaux() < SLOPE_BYTES
+    return bool(plain and 24 * mf.mol.nao**2 * mf.with_df.get_naoaux() < KEPT_BYTES)
 
 
 class Gradient:
@@ -29,7 +31,7 @@ class Gradient:
     Translational invariance of ⟨mn|P⟩ replaces the derivative of P. With Γ_Pmn = ∂E/∂⟨mn|P⟩ and
     γ_PQ = −2 ∂E/∂⟨P|Q⟩ the fitted energies give
     Σ_P,mn Γ_Pmn ∂⟨mn|P⟩ − ½ Σ_PQ γ_PQ ∂⟨P|Q⟩,  Γ = ρ_P D_mn − c_x Σ_σij B_Pij C_mi C_nj.
-    Equal to PySCF's own gradient to rounding. Source: Weigend, Häser 1997, doi:10.1007/s002140050269.
+    Equal to PySCF's own gradient to rounding. Source: Weigend 2002, doi:10.1039/b204199p.
     """
 
     def __init__(self, mf: Any, often: bool = False) -> None:
@@ -56,7 +58,7 @@ class Gradient:
         self.dipole_slope = mol.intor("int1e_irp").reshape(3, 3, mol.nao, mol.nao)  # ⟨m|r_a ∇_b n⟩
         self.hybrid = mf._numint.rsh_and_hybrid_coeff(mf.xc)[2]
         self.kind = mf._numint._xc_type(mf.xc)
-        self.grid = list(self._evaluated()) if often and self._grid_bytes() < CACHE_BYTES else None
+        self.grid = list(self._evaluated()) if often and self._grid_bytes() < KEPT_BYTES else None
 
     def __call__(self, mf: Any, field: Array | None = None) -> Array:
         """(n_atoms, 3) | Eh/a0, of `mf` as it has converged at this geometry; field: (3,) | Eh/(e a0)."""

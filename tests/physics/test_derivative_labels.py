@@ -80,10 +80,15 @@ def test_own_gradient_is_pyscfs(functional, spin, charge):
 
 def test_what_the_own_gradient_does_not_know_is_pyscfs():
     from painn_spectra.reference.gradient import fits
+    from painn_spectra.reference.quadrature import DenseNumInt
 
-    mol = pyscf.gto.M(atom="He", basis="def2-SVP", verbose=0)
-    known = [
-        fits(pyscf.dft.RKS(mol, xc=xc).density_fit()) for xc in ("PBE0", "r2SCAN", "CAM-B3LYP", "wB97X-V")
-    ]
-    assert known == [True, False, False, False]
-    assert not fits(pyscf.dft.RKS(mol, xc="PBE0"))  # no density fitting
+    def known(functional, fitted=True, numint=DenseNumInt):
+        mf = pyscf.dft.RKS(pyscf.gto.M(atom="He", basis="def2-SVP", verbose=0), xc=functional)
+        mf = mf.density_fit() if fitted else mf
+        mf._numint = numint()
+        return fits(mf)
+
+    assert known("PBE0")
+    assert not any(known(functional) for functional in ("r2SCAN", "CAM-B3LYP", "wB97X-V"))
+    assert not known("PBE0", fitted=False)
+    assert not known("PBE0", numint=pyscf.dft.numint.NumInt)  # as on a GPU: not ours
