@@ -19,6 +19,7 @@ from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.outliers import find_outliers, write_outliers
 from painn_spectra.plotting import draw_parity, versions
+from painn_spectra.slope_errors import slope_rows
 from painn_spectra.split import read_split
 
 BATCH = 64
@@ -36,6 +37,7 @@ def evaluate_stage(
 ) -> None:
     """Stage: errors of the ensemble mean and of each member on the test frames, and parity plots.
 
+    Derivatives of dipole and polarizability have rows where test frames bring labels of them.
     Writes outliers.csv beside `errors`, of all frames, and the loss curves of the trainings `metrics`.
 
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
@@ -45,10 +47,10 @@ def evaluate_stage(
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
     everything = [predict(one, frames, path) for one, path in zip(potentials, models, strict=True)]
     predictions = [{name: value[parts["test"]] for name, value in one.items()} for one in everything]
-    for path, predicted in zip(members, predictions, strict=True):
-        write_text(path, _csv(error_rows(predicted, test, train)))
+    for path, predicted, one in zip(members, predictions, potentials, strict=True):
+        write_text(path, _csv(error_rows(predicted, test, train) + slope_rows([one], test)))
     mean = mean_over(predictions)
-    rows = error_rows(mean, test, train)
+    rows = error_rows(mean, test, train) + slope_rows(potentials, test)
     shown = {name: (_shown(test.labels, test, name), _shown(mean, test, name)) for name in mean}
     for width_in, files in versions(figures / "parity"):
         draw_parity(shown, files, width_in)
@@ -67,8 +69,9 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     Of all properties that the models have learnt; a frame without one of them is an error. The baseline
     predicts the mean over these frames.
     """
-    frames = read_frames(dataset, learnt(load_model(models[0])))
-    return error_rows(mean_prediction(models, frames), frames, frames)
+    potentials = [load_model(path) for path in models]
+    frames = read_frames(dataset, learnt(potentials[0]))
+    return error_rows(mean_prediction(models, frames), frames, frames) + slope_rows(potentials, frames)
 
 
 def mean_prediction(models: Sequence[Path], frames: Frames) -> dict[str, np.ndarray]:

@@ -24,6 +24,8 @@ SHOWN_UNITS = {
     FORCES: ("meV/Å", 1e3),
     DIPOLE: ("e·Å", 1.0),
     POLARIZABILITY: ("Å³", 1.0),
+    DIPOLE_DERIVATIVE: ("e", 1.0),
+    POLARIZABILITY_DERIVATIVE: ("Å²", 1.0),
 }
 
 # trajectory.h5: datasets (replica first)

@@ -24,7 +24,7 @@ STAGE_VERSION = {
     "label-pretraining": 2,
     "pretrain": 3,
     "train": 4,
-    "evaluate": 2,
+    "evaluate": 3,
     "calibrate": 1,
     "md": 6,
     "sample-centroids": 2,

@@ -1,5 +1,6 @@
 """Labels of derivatives: read with checks, seen along random displacements, learnt."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from painn_spectra import keys
 from painn_spectra.dataset import labelled_atoms, read_frames
 from painn_spectra.derivative_labels import sum_rule_residual
 from painn_spectra.errors import InputError
+from painn_spectra.evaluate import evaluate_files
 from painn_spectra.gathering import gather_labels
 from painn_spectra.loss import Loss, to_batch
 from painn_spectra.model.checkpoint import load_model
 from painn_spectra.reference import xtb
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
+from painn_spectra.slope_errors import slope_rows
 from painn_spectra.slopes import DISPLACED, STEP_A, slopes_of
 from painn_spectra.train import new_potential, train_model
 
@@ -144,6 +147,26 @@ def test_the_loss_of_what_a_model_itself_says_is_zero(labelled):
         plus, minus = out[name].detach().chunk(2)
         batch[derivative] = plus - minus
     assert loss(potential, batch).item() < 1e-4 * wrong
+
+
+def test_errors_of_derivatives_are_told(gathered, labelled):
+    """Labels are the model's own derivative by autograd, moved by a known amount: that is the error."""
+    fit(gathered, "told.pt", epochs=2)
+    model, frames = load_model(gathered / "told.pt"), read_frames(labelled).take(range(0, 8, 2))
+    positions = torch.tensor(frames.positions, dtype=torch.float32, requires_grad=True)
+    model.train()
+    dipole = model(torch.as_tensor(frames.numbers), positions, (keys.DIPOLE,))[keys.DIPOLE]
+    exact = torch.stack(
+        [torch.autograd.grad(dipole[:, x].sum(), positions, retain_graph=True)[0] for x in range(3)], 2
+    )
+    model.eval()
+    slopes = {keys.DIPOLE_DERIVATIVE: exact.numpy() + 0.25}
+    row = slope_rows([model], dataclasses.replace(frames, derivatives=slopes))[0]
+    assert (row["property"], row["unit"], row["n"]) == (keys.DIPOLE_DERIVATIVE, "e", 4 * 27)
+    assert row["mae"] == pytest.approx(0.25, abs=2e-4) and row["rmse"] == pytest.approx(0.25, abs=2e-4)
+    assert row["baseline_mae"] == pytest.approx(np.abs(slopes[keys.DIPOLE_DERIVATIVE]).mean())
+    told = [row["property"] for row in evaluate_files([gathered / "told.pt"], labelled)]
+    assert told == [*keys.PROPERTIES, *BOTH]
 
 
 def fit(folder: Path, name: str, **change):
