@@ -77,6 +77,8 @@ def prepared(quality: str, split_seed: int) -> tuple[Path, Path]:
     """Data set and split of `split_seed`, made once."""
     folder = FOLDER / quality / f"split{split_seed}"
     data, split = folder / "dataset.extxyz", folder / "split.json"
+    if data.is_file() and data.read_bytes().strip() != LABELS.read_bytes().strip():
+        raise SystemExit(f"{folder} holds models of other labels than {LABELS.name} now has; move it away")
     if not split.is_file():
         config = load_config({"molecules": [{"name": "ethanol"}], "dataset": {"split_seed": split_seed}})
         gather_labels([LABELS], data, split, config.dataset)
@@ -189,7 +191,7 @@ def curve_table(runs: list[Run]) -> str:
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
-        labels, slopes = (np.mean([run[key] for run in of_size]) for key in ("labels", "derivatives"))
+        labels, slopes = (np.mean([run.get(key, 0) for run in of_size]) for key in ("labels", "derivatives"))
         lines.append([quality, f"{labels:.0f}", f"{slopes:.0f}", "GFN2-xTB" if cheap else "none", *cells])
     paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
     lines.append(["–", "8000", "0", "none (paper, other test frames)", *paper, "1", "–"])

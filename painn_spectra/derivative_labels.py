@@ -11,8 +11,9 @@ Array = NDArray[np.float64]
 
 COLUMNS = {name: f"REF_{name}" for name in keys.DERIVATIVES.values()}
 SHAPES = {keys.DIPOLE_DERIVATIVE: (3, 3), keys.POLARIZABILITY_DERIVATIVE: (3, 3, 3)}  # of an atom
-# of the root mean square; finite fields and differences of labels keep 1e-3
-SUM_RULE = 0.05
+# of the size of derivatives; finite fields and differences of labels keep 1e-3
+SUM_RULE = 0.03
+LEAST_SIZE = {1: 0.05, 2: 0.1}  # e and Å², by rank of the tensor: those of N2's dipole are noise alone
 
 
 def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array | None:
@@ -37,12 +38,21 @@ def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array
     values = raw.astype(float).reshape(len(atoms), *SHAPES[name])
     tensor_name = next(one for one, derivative in keys.DERIVATIVES.items() if derivative == name)
     unit = "e" if name == keys.DIPOLE_DERIVATIVE else "Å²"
+    followed = values.sum(0)
+    charge = round(float(followed[0, 0])) if name == keys.DIPOLE_DERIVATIVE else 0
+    if charge and np.abs(followed - charge * np.eye(3)).max() < 0.05:
+        raise InputError(
+            f"{where}: {COLUMNS[name]} sums to {charge} e over the atoms: an ion's, about an origin at rest; "
+            "subtract charge times mass over total mass from the components along their own axis, for the "
+            "dipole is counted from the centre of mass"
+        )
     residual = sum_rule_residual(values, atoms.positions, tensor)
     if residual > SUM_RULE:
         raise InputError(
             f"{where}: {COLUMNS[name]} is not the derivative of REF_{tensor_name}, which moves and turns "
             f"with the molecule ({residual:.2g} of its size is left, allowed {SUM_RULE:g}); an atom holds "
-            f"the components one after another, each along x, y and z, in {unit}"
+            f"the components one after another, each along x, y and z, in {unit}, or REF_{tensor_name} is "
+            "in another unit"
         )
     return values
 
@@ -52,7 +62,7 @@ def sum_rule_residual(derivative: Array, positions: Array, tensor: Array) -> flo
 
     derivative: (n_atoms, ..., 3); positions: (n_atoms, 3) | Å; tensor: (3,) or (3, 3), what it derives.
     """
-    size = float(np.sqrt(np.mean(np.square(derivative).sum(0))))  # of the sum over unrelated atoms
+    size = max(typical_size(derivative[None]), LEAST_SIZE[tensor.ndim])
     moved = np.abs(derivative.sum(0)).max()
     turned = 0.0
     centred = positions - positions.mean(0)
@@ -62,7 +72,15 @@ def sum_rule_residual(derivative: Array, positions: Array, tensor: Array) -> flo
         change = np.einsum("i...z,iz->...", derivative, centred @ generator.T)
         right = generator @ tensor if tensor.ndim == 1 else generator @ tensor - tensor @ generator
         turned = max(turned, float(np.abs(change - right).max()) / reach)
-    return max(float(moved), turned) / size if size else 0.0
+    return max(float(moved), turned) / size
+
+
+def typical_size(derivatives: Array) -> float:
+    """Root mean square of a component's change when every coordinate changes by one, independently.
+
+    derivatives: (n_frames, n_atoms, ..., 3).
+    """
+    return float(np.sqrt(np.mean(np.square(derivatives).sum((1, -1)))))
 
 
 def columns(name: str, derivative: Array) -> dict[str, Array]:

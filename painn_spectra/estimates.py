@@ -73,10 +73,11 @@ def core_hours(
     n_labels, derivatives = labels_by_round(sampling)[-1], sampling.derivatives_fraction
     burst_steps = pretraining.FRAME_INTERVAL_FS / pretraining.TIMESTEP_FS
     pretrain, share = train.pretrain, 1 - config.dataset.test_fraction
+    displaced = 2 if derivatives else 1  # geometries beside a batch, fitting.py
     trainings = [(pretrain.epochs, float(pretrain.n_frames), train.members)]
     *before, last = labels_by_round(sampling)
-    trainings += [(train.epochs, share * n_frames, sampling.members) for n_frames in before]
-    trainings.append((train.epochs, share * last, train.members))
+    trainings += [(train.epochs, displaced * share * n_frames, sampling.members) for n_frames in before]
+    trainings.append((train.epochs, displaced * share * last, train.members))
     beads = sum(beads_of(kind, md) for kind in config.dynamics)
     n_blocks = math.ceil(md.n_replicas * beads / BLOCK_REPLICAS)
     seconds = {
@@ -84,7 +85,7 @@ def core_hours(
         f"{n_labels} labels": n_labels * label_s * (1 + DERIVATIVES_COST * derivatives),
         "GFN2-xTB labels to learn first": pretrain.n_frames * (burst_steps * step_s + xtb_label_s),
         "training": sum(
-            members * epochs * int(n_frames / train.batch_size) * training_s * (2 if derivatives else 1)
+            members * epochs * int(n_frames / train.batch_size) * training_s
             for epochs, n_frames, members in trainings
         ),
         "sampling with the model": model_steps * sampling_s,
@@ -112,6 +113,7 @@ def disk_bytes(config: Config, n_atoms: int) -> float:
     return (
         2 * md.n_replicas * lengths(md).samples * per_sample
         + n_frames * (6 * n_atoms + 25) * BYTES_PER_NUMBER_OF_TEXT
+        + copies * n_labels * sampling.derivatives_fraction * 36 * n_atoms * BYTES_PER_NUMBER_OF_TEXT
     )
 
 

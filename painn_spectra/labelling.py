@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.io import write
 
 from painn_spectra import keys
-from painn_spectra.dataset import labelled_atoms, read_atoms
+from painn_spectra.dataset import LABEL_KEYS, labelled_atoms, read_atoms
+from painn_spectra.derivative_labels import COLUMNS
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, output_lock, write_json
 from painn_spectra.first_frame import check_electrons
@@ -23,6 +24,7 @@ from painn_spectra.reference.label import check_method, compute_label, describe
 from painn_spectra.settings.molecule import Method
 from painn_spectra.stages import LabelStage
 
+LIGHTEST_CORE = 36  # def2 sets have core potentials beyond krypton
 STORE_VERSION = 1  # raise it when the same settings give other labels
 
 
@@ -45,24 +47,19 @@ def label_chunk(
     chunk = everything[first : first + settings.chunk_frames]
     method, state = settings.method, (settings.charge, settings.multiplicity)
     properties = settings.properties
-    slopes = [
-        with_derivatives(settings.derivatives_fraction, store_key(atoms, method, *state, properties))
-        for atoms in chunk
-    ]
     for atoms in chunk:
         check_electrons(atoms.numbers.tolist(), *state, str(geometries))
     if chunk:
         check_method(method, np.concatenate([atoms.numbers for atoms in chunk]))
-    files = [
-        store / key[:2] / f"{key}.extxyz"
-        for key in (store_key(a, method, *state, properties, d) for a, d in zip(chunk, slopes, strict=True))
-    ]
+    levels = [(atoms, method, *state, properties) for atoms in chunk]
+    slopes = [with_derivatives(settings.derivatives_fraction, store_key(*level)) for level in levels]
+    files = [stored_file(store, *level, wanted) for level, wanted in zip(levels, slopes, strict=True)]
     failed: dict[int, str] = {}
     with output_lock(output):
         missing = [k for k, file in enumerate(files) if not file.is_file()]
         progress = Progress(f"labels {settings.chunk:04d}", max(len(chunk), 1))
         progress.resume_at(len(chunk) - len(missing))
-        arguments = {k: (chunk[k], method, *state, properties, slopes[k]) for k in missing}
+        arguments = {k: (*levels[k], slopes[k]) for k in missing}
         for k, job in finished_jobs(labelled, arguments, threads, "labelling"):
             try:
                 frame = job.result()
@@ -99,6 +96,23 @@ def with_derivatives(fraction: float, key: str) -> bool:
     return int(key, 16) < fraction * 16 ** len(key)
 
 
+def stored_file(
+    store: Path,
+    atoms: Atoms,
+    method: Method,
+    charge: int,
+    multiplicity: int,
+    properties: tuple[str, ...],
+    derivatives: bool,
+) -> Path:
+    """Where the store keeps a label. One with derivatives, where it is there, serves also without."""
+    plain, more = (
+        store / key[:2] / f"{key}.extxyz"
+        for key in (store_key(atoms, method, charge, multiplicity, properties, d) for d in (False, True))
+    )
+    return more if derivatives or (more.is_file() and not plain.is_file()) else plain
+
+
 def store_key(
     atoms: Atoms,
     method: Method,
@@ -112,6 +126,8 @@ def store_key(
     level["properties"] = properties
     if derivatives:
         level["derivatives"] = True
+    if atoms.numbers.max() > LIGHTEST_CORE and method.program != "gfn2-xtb":
+        level["core_potentials"] = True  # of basis sets that stand on them; earlier labels had none
     if method.program == "gfn2-xtb":
         level["program"] = method.program  # functional and basis mean nothing to it
     else:
@@ -128,6 +144,9 @@ def with_stored(original: Atoms, stored: Atoms) -> Atoms:
     """A frame of the set with the labels, and their origin, of the store, which knows geometries only."""
     frame = original.copy()
     frame.info |= stored.info
+    for tensor, derivative in keys.DERIVATIVES.items():
+        if LABEL_KEYS[tensor] in stored.info:
+            frame.arrays.pop(COLUMNS[derivative], None)  # of another level of theory
     for name, values in stored.arrays.items():
         if name not in ("numbers", "positions"):
             frame.arrays[name] = values

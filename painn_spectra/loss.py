@@ -71,7 +71,9 @@ class Loss:
             loss = loss + self.weights[name] * self.penalty(name, error, n_real)
             if (derivative := keys.DERIVATIVES.get(name)) in batch:
                 plus, minus = predicted[name][n:].chunk(2)
-                penalty = self.penalty(derivative, plus - minus - batch[derivative], n_real)
+                label = batch[derivative]  # NaN of frames that bring the other derivative alone
+                error = torch.where(label.isnan(), 0.0, plus - minus - label)
+                penalty = self.penalty(derivative, error, n_real)
                 loss = loss + self.weights[derivative] * penalty
         return loss
 

@@ -17,7 +17,7 @@ STAGE_VERSION = {
     "conformers": 1,
     "sample": 1,
     "sample-model": 3,
-    "label": 1,
+    "label": 2,
     "rounds": 2,
     "gather": 1,
     "gather-published": 1,

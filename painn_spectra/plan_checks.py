@@ -36,7 +36,7 @@ def check_plan(config: Config) -> list[str]:
                 f"put them at {labels}, or use pyscf or gfn2-xtb"
             )
         wanted = config.sampling.derivatives_fraction
-        if wanted and data.method.program == "gpu4pyscf" and computes_labels(data):
+        if wanted and data.method.program == "gpu4pyscf" and (data.grow or computes_labels(data)):
             raise InputError(
                 f"sampling.derivatives_fraction = {wanted:g}: molecules.{data.name}.method.program = "
                 "gpu4pyscf computes no derivatives; use pyscf or gfn2-xtb, or 0"

@@ -4,6 +4,7 @@ Each step sees the derivatives of a few frames along one random displacement of 
 of the model's tensors between +STEP_A and −STEP_A times it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames
+from painn_spectra.derivative_labels import LEAST_SIZE, typical_size
 
 STEP_A = 0.01  # third derivatives change the differences by 1e-3 of them, float32 by 1e-4
 DISPLACED = "displaced"  # (2 m, n_atoms, 3) | Å, in a batch: m geometries moved by +, then by −
@@ -25,7 +27,7 @@ class Slopes:
 
     numbers: Tensor  # (n_frames, n_atoms)
     positions: Tensor  # (n_frames, n_atoms, 3) | Å
-    derivatives: dict[str, Tensor]  # by the property's name: (n_frames, n_atoms, ..., 3)
+    derivatives: dict[str, Tensor]  # by the property's name: (n_frames, n_atoms, ..., 3), NaN where not known
     spreads: dict[str, float]  # root mean square of a component's change by the displacements, e·Å and Å³
 
     def __len__(self) -> int:
@@ -44,24 +46,26 @@ class Slopes:
         return out
 
 
-def slopes_of(frames: Frames, properties: tuple[str, ...], device: str) -> Slopes | None:
-    """Of those `frames` that have derivatives of all `properties` that any frame has; None without any."""
-    wanted = [name for name in properties if keys.DERIVATIVES.get(name) in frames.derivatives]
-    if not wanted:
+def slopes_of(frames: Frames, weights: Mapping[str, float], device: str) -> Slopes | None:
+    """Of those `frames` that have derivatives which count, by the weights of the loss; None without any."""
+    values = {
+        name: frames.derivatives[derivative]
+        for name, derivative in keys.DERIVATIVES.items()
+        if derivative in frames.derivatives and weights[name] and weights[derivative]
+    }
+    known = {name: np.isfinite(value).reshape(len(value), -1).all(1) for name, value in values.items()}
+    known = {name: frames_with for name, frames_with in known.items() if frames_with.any()}
+    if not known:
         return None
-    values = {name: frames.derivatives[keys.DERIVATIVES[name]] for name in wanted}
-    whole = np.all([np.isfinite(value).reshape(len(value), -1).all(1) for value in values.values()], axis=0)
-    index = np.flatnonzero(whole)
-    if not len(index):
-        return None
+    index = np.flatnonzero(np.any(list(known.values()), axis=0))
     spreads = {
-        name: 2 * STEP_A * float(np.sqrt(np.mean(np.square(value[index]).sum((1, -1)))))
-        for name, value in values.items()
+        name: 2 * STEP_A * max(typical_size(values[name][has]), LEAST_SIZE[values[name].ndim - 3])
+        for name, has in known.items()
     }
     options: Any = {"dtype": torch.float32, "device": device}
     return Slopes(
         torch.as_tensor(frames.numbers[index], device=device),
         torch.as_tensor(frames.positions[index], **options),
-        {name: torch.as_tensor(value[index], **options) for name, value in values.items()},
+        {name: torch.as_tensor(values[name][index], **options) for name in known},
         spreads,
     )

@@ -107,7 +107,7 @@ def run(
     else:
         set_offsets(potential, known.numbers, known.labels)
     spreads = label_spreads(known.numbers, known.labels)
-    slopes = slopes_of(known, settings.loss.learnt, device)
+    slopes = slopes_of(known, settings.loss.model_dump(), device)
     if slopes:
         spreads |= {keys.DERIVATIVES[name]: value for name, value in slopes.spreads.items()}
     loss = Loss(settings.loss.model_dump(), spreads, settings.linear_beyond)

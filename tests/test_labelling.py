@@ -147,6 +147,9 @@ def test_a_fraction_of_the_frames_gets_derivatives(geometries, monkeypatch):
     for key, atoms in zip(keys_of, read_atoms(output), strict=True):
         assert ("REF_polarizability_derivative" in atoms.arrays) == (key in chosen[0.6])
     assert set(read_frames(output).derivatives) == set(keys.DERIVATIVES.values())
+    asked.clear()
+    run(geometries, settings=wide.model_copy(update={"derivatives_fraction": 0.3}), name="fewer")
+    assert not asked
 
 
 def test_only_some_properties_leave_the_other_labels(geometries):
@@ -174,6 +177,18 @@ def failing(monkeypatch, n_bad: int) -> None:
             yield k, job
 
     monkeypatch.setattr(labelling, "finished_jobs", here)
+
+
+def test_derivatives_do_not_outlive_their_label(geometries):
+    """A dipole computed anew takes the derivative of the earlier one with it; the polarizability's stays."""
+    everything = XTB.model_copy(update={"derivatives_fraction": 1.0})
+    output, _ = run(geometries, settings=everything)
+    alone = XTB.model_copy(update={"properties": (keys.DIPOLE,)})
+    again = output.with_name("dipole.extxyz")
+    label_chunk(output, again, again.with_suffix(".json"), alone, geometries.parent / "store")
+    for atoms in read_atoms(again):
+        assert "REF_dipole_derivative" not in atoms.arrays
+        assert "REF_polarizability_derivative" in atoms.arrays
 
 
 def test_a_frame_that_does_not_converge_is_listed_and_left_out(geometries, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ase.build import molecule
+from ase.data import atomic_masses
 from ase.io import read, write
 
 from painn_spectra import keys
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
 SETTINGS = TrainSettings(epochs=60, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
 BOTH = list(keys.DERIVATIVES.values())
+WEIGHTS = SETTINGS.loss.model_dump()
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ def test_the_sum_rules_are_those_of_a_tensor_that_moves_and_turns():
 
 def test_changes_along_displacements_are_those_of_the_labels(labelled):
     """GFN2-xTB itself at the displaced geometries; third derivatives and the field are what is left."""
-    slopes = slopes_of(read_frames(labelled), keys.PROPERTIES, "cpu")
+    slopes = slopes_of(read_frames(labelled), WEIGHTS, "cpu")
     assert len(slopes) == 16
     drawn = slopes.draw(2, np.random.default_rng(3))
     again = slopes.draw(2, np.random.default_rng(3))
@@ -130,7 +132,7 @@ def test_changes_along_displacements_are_those_of_the_labels(labelled):
 def test_the_loss_of_what_a_model_itself_says_is_zero(labelled):
     """Its own differences in place of the labels' leave no loss, those of another model do."""
     frames = read_frames(labelled)
-    slopes = slopes_of(frames, keys.PROPERTIES, "cpu")
+    slopes = slopes_of(frames, WEIGHTS, "cpu")
     potential = new_potential(SMALL, 0, 1).double()
     potential.train()
     weights = dict.fromkeys(keys.PROPERTIES, 0.0) | {keys.DIPOLE: 1e-9, keys.POLARIZABILITY: 1e-9}
@@ -147,6 +149,65 @@ def test_the_loss_of_what_a_model_itself_says_is_zero(labelled):
         plus, minus = out[name].detach().chunk(2)
         batch[derivative] = plus - minus
     assert loss(potential, batch).item() < 1e-4 * wrong
+
+
+def test_each_property_counts_where_its_label_is(labelled):
+    """Frames that bring the one alone, weights of zero, and derivatives that vanish by symmetry."""
+    frames = read_frames(labelled)
+    dipole, alpha = (frames.derivatives[name].copy() for name in BOTH)
+    dipole[:16], alpha[16:] = np.nan, np.nan
+    apart = dataclasses.replace(frames, derivatives=dict(zip(BOTH, (dipole, alpha), strict=True)))
+    slopes = slopes_of(apart, WEIGHTS, "cpu")
+    assert len(slopes) == 16 and set(slopes.derivatives) == set(keys.DERIVATIVES)
+    spreads = dict.fromkeys(keys.PROPERTIES, 1.0) | {
+        keys.DERIVATIVES[name]: spread for name, spread in slopes.spreads.items()
+    }
+    batch = {name: value[:2] for name, value in to_batch(frames, "cpu").items()}
+    batch |= slopes.draw(16, np.random.default_rng(0))
+    potential = new_potential(SMALL, 0, 1)
+    potential.train()
+    loss = Loss(WEIGHTS, spreads, knee=0.005)(potential, batch)
+    loss.backward()
+    assert torch.isfinite(loss) and all(
+        torch.isfinite(one.grad).all() for one in potential.parameters() if one.grad is not None
+    )
+    without = slopes_of(apart, WEIGHTS | {keys.DIPOLE_DERIVATIVE: 0.0}, "cpu")
+    assert len(without) == 8 and list(without.derivatives) == [keys.POLARIZABILITY]
+    assert slopes_of(apart, WEIGHTS | dict.fromkeys(BOTH, 0.0), "cpu") is None
+    assert slopes_of(frames.take(range(1, 32, 2)), WEIGHTS, "cpu") is None
+    flat = dataclasses.replace(frames, derivatives={keys.DIPOLE_DERIVATIVE: 0 * frames.derivatives[BOTH[0]]})
+    assert slopes_of(flat, WEIGHTS, "cpu").spreads[keys.DIPOLE] > 1e-4
+
+
+def test_what_vanishes_by_symmetry_is_read_and_what_is_left_empty_is_not(labelled, tmp_path):
+    nitrogen = molecule("N2")
+    labels = xtb.label(nitrogen.numbers, nitrogen.positions, derivatives=True)
+    labels[keys.DIPOLE_DERIVATIVE] += 3e-4 * np.random.default_rng(0).normal(size=(2, 3, 3))
+    write(
+        tmp_path / "n2.extxyz",
+        labelled_atoms(nitrogen.numbers, nitrogen.positions, labels, {}),
+        format="extxyz",
+    )
+    assert set(read_frames(tmp_path / "n2.extxyz").derivatives) == set(BOTH)
+    frame = read(labelled, index="0")
+    frame.arrays["REF_dipole_derivative"] *= 0
+    write(tmp_path / "zeros.extxyz", frame, format="extxyz")
+    with pytest.raises(InputError, match="is not the derivative of REF_dipole"):
+        read_frames(tmp_path / "zeros.extxyz")
+
+
+def test_an_ions_derivative_about_an_origin_at_rest_is_named(tmp_path):
+    ammonium = molecule("NH3")
+    labels = xtb.label(ammonium.numbers, ammonium.positions, 1, 2, derivatives=True)
+    frame = labelled_atoms(ammonium.numbers, ammonium.positions, labels, {})
+    write(tmp_path / "right.extxyz", frame, format="extxyz")
+    assert read_frames(tmp_path / "right.extxyz").derivatives
+    shares = atomic_masses[ammonium.numbers] / atomic_masses[ammonium.numbers].sum()
+    labels[keys.DIPOLE_DERIVATIVE] += np.einsum("i,xy->ixy", shares, np.eye(3))
+    frame = labelled_atoms(ammonium.numbers, ammonium.positions, labels, {})
+    write(tmp_path / "fixed.extxyz", frame, format="extxyz")
+    with pytest.raises(InputError, match="sums to 1 e over the atoms: an ion's"):
+        read_frames(tmp_path / "fixed.extxyz")
 
 
 def test_errors_of_derivatives_are_told(gathered, labelled):
@@ -179,7 +240,7 @@ def fit(folder: Path, name: str, **change):
 def slope_errors(model, frames) -> dict[str, float]:
     """Mean absolute error of the derivatives along one displacement, in parts of their spread."""
     index = np.arange(0, len(frames), 2)
-    slopes = slopes_of(frames.take(index), keys.PROPERTIES, "cpu")
+    slopes = slopes_of(frames.take(index), WEIGHTS, "cpu")
     drawn = slopes.draw(len(index), np.random.default_rng(5))
     out = model(torch.tensor([[8, 1, 1]] * (2 * len(index))), drawn[DISPLACED], keys.PROPERTIES)
     errors = {}

@@ -95,10 +95,6 @@ def label(
     """
     from ase.data import atomic_masses
 
-    from painn_spectra.reference.in_field import InField
-
-    slopes = (keys.DERIVATIVES[name] for name in properties if derivatives and name in keys.DERIVATIVES)
-    wanted = [*properties, *slopes]
     masses = atomic_masses[numbers]
     centred = positions - masses @ positions / masses.sum()  # the dipole of an ion depends on the origin
     out: dict[str, np.ndarray] = {}
@@ -110,18 +106,55 @@ def label(
             out[keys.FORCES] = -_gradient(mf) * HARTREE_EV / BOHR_A
         if keys.DIPOLE in properties:
             out[keys.DIPOLE] = _numpy(mf.dip_moment(unit="AU", verbose=0)) * BOHR_A
-        if derivatives:
-            in_field, dipole_alone = InField(mf, method), bool(method.polarizability_basis)
-            out |= derivatives_in_field(in_field.gradient, numbers, charge, dipole_alone)
+        if derivatives and method.polarizability_basis:
+            out |= _derivatives(mf, method, numbers, centred, charge, _named(out, keys.DIPOLE))
     if keys.POLARIZABILITY in properties:
         if method.polarizability_basis:
             basis = method.polarizability_basis
             mf = _self_consistent(numbers, centred, method, basis, charge, multiplicity, mf)
-            if derivatives:
-                name = keys.POLARIZABILITY_DERIVATIVE
-                out[name] = derivatives_in_field(InField(mf, method).gradient, numbers, charge)[name]
         out[keys.POLARIZABILITY] = _polarizability(mf, method) * BOHR3_A3
-    return {name: out[name] for name in wanted}
+    if derivatives:
+        own_basis = (keys.POLARIZABILITY,) if method.polarizability_basis else tuple(keys.DERIVATIVES)
+        out |= _derivatives(mf, method, numbers, centred, charge, _named(out, *own_basis))
+    wanted = {*properties, *keys.DERIVATIVES.values()}
+    return {name: value for name, value in out.items() if name in wanted}
+
+
+def _named(labels: dict[str, np.ndarray], *names: str) -> dict[str, np.ndarray]:
+    """Those of `names` that are there."""
+    return {name: labels[name] for name in names if name in labels}
+
+
+def _derivatives(
+    mf: Any,
+    method: Method,
+    numbers: np.ndarray,
+    centred: np.ndarray,
+    charge: int,
+    tensors: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Of the labels `tensors` of this mean field."""
+    from painn_spectra.reference.in_field import InField
+
+    if not tensors:
+        return {}
+    if method.program == "gpu4pyscf":
+        raise InputError("method.program = gpu4pyscf: computes no derivatives; use pyscf or gfn2-xtb")
+    return derivatives_in_field(InField(mf, method).gradient, numbers, centred, charge, tensors)
+
+
+def core_potentials(basis: str, numbers: np.ndarray) -> dict[str, str]:
+    """Elements whose basis of this name stands on an effective core potential, which PySCF does not imply."""
+    from pyscf import gto
+    from pyscf.data.elements import ELEMENTS
+
+    found = {}
+    for symbol in sorted({ELEMENTS[int(z)] for z in numbers}):
+        with contextlib.suppress(Exception), warnings.catch_warnings():  # of sets without any
+            warnings.simplefilter("ignore")
+            if gto.basis.load_ecp(basis, symbol):
+                found[symbol] = basis
+    return found
 
 
 def _self_consistent(
@@ -140,7 +173,8 @@ def _self_consistent(
 
     mol = gto.M(
         atom=[(int(z), r / BOHR_A) for z, r in zip(numbers, centred, strict=True)],
-        unit="Bohr", basis=basis, charge=charge, spin=multiplicity - 1, verbose=0,
+        unit="Bohr", basis=basis, ecp=core_potentials(basis, numbers), charge=charge, spin=multiplicity - 1,
+        verbose=0,
     )  # fmt: skip
     mf = (dft.RKS if multiplicity == 1 else dft.UKS)(mol, xc=method.functional)
     mf.chkfile = None

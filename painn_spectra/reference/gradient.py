@@ -1,16 +1,18 @@
 """Energy gradients of Kohn-Sham determinants from occupied orbitals: many at one geometry, cheaply."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, pinvh
 
 from painn_spectra.reference.quadrature import BLOCK_POINTS, DenseNumInt
 
 Array = NDArray[np.float64]
 
 KEPT_BYTES = 1e9  # of the derivatives of three-centre integrals; of basis functions on the grid
+LINEAR_DEPENDENCE = 1e-9
 SECOND = ((4, 5, 6), (5, 7, 8), (6, 8, 9))  # where PySCF's second derivatives xx, xy, xz, yy, yz, zz stand
 
 
@@ -20,8 +22,18 @@ def fits(mf: Any) -> bool:
         return False
     kind = mf._numint._xc_type(mf.xc)
     omega = mf._numint.rsh_and_hybrid_coeff(mf.xc)[0]
-    plain = kind in ("LDA", "GGA") and not omega and not mf.do_nlc() and not getattr(mf, "disp", None)
+    plain = kind in ("LDA", "GGA") and not omega and not mf.do_nlc() and not mf.do_disp()
     return bool(plain and 24 * mf.mol.nao**2 * mf.with_df.get_naoaux() < KEPT_BYTES)
+
+
+def metric_solver(metric: Array) -> Callable[[Array], Array]:
+    """b -> ⟨P|Q⟩⁻¹ b; without what is linearly dependent, as PySCF leaves it out, where Cholesky fails."""
+    try:
+        factor = cho_factor(metric)
+    except LinAlgError:
+        inverse = pinvh(metric, rtol=LINEAR_DEPENDENCE)
+        return lambda b: inverse @ b
+    return lambda b: cho_solve(factor, b)
 
 
 class Gradient:
@@ -48,7 +60,7 @@ class Gradient:
         self.repulsion = df.incore.aux_e2(mol, auxiliary, "int3c2e").transpose(2, 1, 0)  # (P, n, m)
         slope = df.incore.aux_e2(mol, auxiliary, "int3c2e_ip1")  # ⟨∇m n|P⟩
         self.repulsion_slope = slope.transpose(0, 3, 2, 1)  # (3, P, n, m), as it lies in memory
-        self.metric = cho_factor(auxiliary.intor("int2c2e"))
+        self.solved = metric_solver(auxiliary.intor("int2c2e"))
         self.metric_slope = auxiliary.intor("int2c2e_ip1")  # (3, P, Q)
         own = mf.nuc_grad_method()
         self.nuclear = own.grad_nuc()  # (n_atoms, 3)
@@ -89,7 +101,7 @@ class Gradient:
         fitted = []  # B_Pij
         for c in occupied:
             pairs = c.T @ (self.repulsion.reshape(-1, n_ao) @ c).reshape(n_aux, n_ao, -1)
-            fitted.append(cho_solve(self.metric, pairs.reshape(n_aux, -1)).reshape(pairs.shape))
+            fitted.append(self.solved(pairs.reshape(n_aux, -1)).reshape(pairs.shape))
         rho = degeneracy * sum(b.trace(axis1=1, axis2=2) for b in fitted)  # (P,)
         out, gamma = np.zeros((self.mol.natm, 3)), np.outer(rho, rho)
         for c, b in zip(occupied, fitted, strict=True):

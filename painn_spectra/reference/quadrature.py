@@ -22,6 +22,10 @@ class DenseNumInt(numint.NumInt):
         self._grid: Any = None  # the coordinates that the kept values belong to
         self._blocks: list[Any] = []
 
+    def forget(self) -> None:
+        """Free the kept values."""
+        self._grid, self._blocks = None, []
+
     def nr_rks(self, mol: Any, grids: Any, xc_code: str, dms: Any, *args: Any, **kwargs: Any) -> Any:
         """Electrons, energy (Eh) and potential (n_ao, n_ao) | Eh, as PySCF's."""
         kind = self._xc_type(xc_code)

@@ -74,8 +74,8 @@ def label(
             columns.append((plus["dipole"] - minus["dipole"]) / (2 * FIELD_AU))
         tensor = np.array(columns) * BOHR3_A3
         out[keys.POLARIZABILITY] = 0.5 * (tensor + tensor.T)
-    wanted = list(properties)
-    if derivatives:
-        out |= derivatives_in_field(lambda field: run(field)["gradient"], numbers, charge)
-        wanted += [keys.DERIVATIVES[name] for name in properties if name in keys.DERIVATIVES]
-    return {name: out[name] for name in wanted}
+    out = {name: out[name] for name in properties}
+    tensors = {name: out[name] for name in keys.DERIVATIVES if derivatives and name in out}
+    if tensors:
+        out |= derivatives_in_field(lambda f: run(f)["gradient"], numbers, positions, charge, tensors)
+    return out
