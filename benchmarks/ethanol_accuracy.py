@@ -1,12 +1,12 @@
 """Ethanol's errors against the number of labels, with and without pre-training, over several splits.
 
     python -m benchmarks.ethanol_accuracy run --sizes 2000 &              `standard`, all labels, three splits
-    python -m benchmarks.ethanol_accuracy run --quality quick --without & learning curve, 50 to 800 labels
+    python -m benchmarks.ethanol_accuracy run --quality quick --without --plain &     the learning curve
     python -m benchmarks.ethanol_accuracy table     prints the tables of docs/accuracy.md, draws the figure
 
 `run` trains what is missing, one model after another, in results/ethanol-accuracy/ by quality; killed, it
 goes on with the same command. Every size gets the same number of steps. A size beyond what a split leaves
-takes all of that.
+takes all of that. --plain leaves out labels of derivatives; --without adds models without pre-training.
 A split holds out whole trajectories, as the workflow does; labels are drawn at random from the others.
 GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see.
 """
@@ -57,6 +57,11 @@ PAPER_UNITS = {  # from eV, eV/Å, e·Å, Å³
     keys.POLARIZABILITY: ("a0³", 1 / BOHR3_A3),
 }
 THERMAL = ("GFN2-xTB dynamics", "xtb", "model1-300", "model1-600")  # the others are strained on purpose
+CURVES = (  # (pre-training, derivatives), line, words
+    ((True, True), "-", "with pre-training and derivatives"),
+    ((True, False), "--", "with pre-training"),
+    ((False, False), ":", "without"),
+)
 Run = dict[str, Any]
 
 
@@ -97,13 +102,20 @@ def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettin
 
 
 def train_one(
-    quality: str, size: int, split_seed: int, cheap: bool, train: TrainSettings, model: ModelSettings
+    quality: str,
+    size: int,
+    split_seed: int,
+    cheap: bool,
+    plain: bool,
+    train: TrainSettings,
+    model: ModelSettings,
 ) -> None:
     """One point of the curve, unless it is there."""
     data, split = prepared(quality, split_seed)
     content = json.loads(split.read_text(encoding="utf-8"))
     everything = content["train"]
-    folder = data.with_name(f"{size}-{'pretrained' if cheap else 'scratch'}")
+    name = f"{size}-{'pretrained' if cheap else 'scratch'}{'-plain' if plain else ''}"
+    folder = data.with_name(name)
     if (folder / "errors.json").is_file():
         return
     chosen = np.random.default_rng(split_seed).permutation(everything)[:size]
@@ -111,6 +123,9 @@ def train_one(
     write_json(part, content | {"train": sorted(int(k) for k in chosen)})
     longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / len(chosen))})
     start = pretrained(data, split, train, model) if cheap else None
+    if plain:
+        zero = longer.loss.model_copy(update=dict.fromkeys(keys.DERIVATIVES.values(), 0.0))
+        longer = longer.model_copy(update={"loss": zero})
     train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", longer, model, start_from=start)
     frames, parts = read_frames(data), read_split(part, data)
     test, known = frames.take(parts["test"]), frames.take(parts["train"])
@@ -123,7 +138,7 @@ def train_one(
         "labels": len(chosen),
         "split": split_seed,
         "pretrained": cheap,
-        "derivatives": with_derivatives(known),
+        "derivatives": 0 if plain else with_derivatives(known),
         "epochs": longer.epochs,
         "n_test": len(test),
         "seconds": potential.metadata["seconds"],
@@ -155,23 +170,29 @@ def mean_errors(potential: Potential, test: Frames, known: Frames) -> dict[str, 
 
 
 def finished() -> list[Run]:
-    """Points made here, else those kept in the repository."""
-    found = [
+    """Points kept in the repository, and those made here in place of theirs."""
+    known = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
+    made = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/split*/*/errors.json"))
     ]
-    if found:
-        write_json(STORED, found)
-        return found
-    return json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
+    points = {(run["quality"], run["size"], run["split"], help_of(run)): run for run in known + made}
+    if made:
+        write_json(STORED, list(points.values()))
+    return list(points.values())
 
 
-def series(runs: list[Run]) -> Iterator[tuple[str, bool, int, list[Run]]]:
-    """Splits of equal quality, start and size together, best first and ascending."""
+def series(runs: list[Run]) -> Iterator[tuple[str, tuple[bool, bool], int, list[Run]]]:
+    """Splits of equal quality, help (pre-training, derivatives) and size together, best first."""
     for quality in reversed(QUALITY):
-        for cheap in (True, False):
-            alike = [run for run in runs if run["quality"] == quality and run["pretrained"] == cheap]
+        for helped in ((True, True), (True, False), (False, True), (False, False)):
+            alike = [run for run in runs if run["quality"] == quality and help_of(run) == helped]
             for size in sorted({run["size"] for run in alike}):
-                yield quality, cheap, size, [run for run in alike if run["size"] == size]
+                yield quality, helped, size, [run for run in alike if run["size"] == size]
+
+
+def help_of(run: Run) -> tuple[bool, bool]:
+    """Whether there was pre-training, and whether labels of derivatives."""
+    return run["pretrained"], run.get("derivatives", 0) > 0
 
 
 def curve_table(runs: list[Run]) -> str:
@@ -187,7 +208,7 @@ def curve_table(runs: list[Run]) -> str:
         "minutes each",
     ]
     lines = []
-    for quality, cheap, _, of_size in series([thermal(run) for run in runs]):
+    for quality, (cheap, _), _, of_size in series([thermal(run) for run in runs]):
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
@@ -212,8 +233,8 @@ def in_paper_units(runs: list[Run], name: str) -> list[float]:
 
 def by_kind(runs: list[Run]) -> str:
     """Errors of the best quality's largest training sets by kind of test frames, means over splits."""
-    quality, *_ = next(series(runs))
-    runs = [run for run in runs if run["quality"] == quality and run["pretrained"]]
+    quality, helped, *_ = next(series(runs))
+    runs = [run for run in runs if run["quality"] == quality and help_of(run) == helped]
     most = max(run["size"] for run in runs)
     best = [run["kinds"] for run in runs if run["size"] == most]
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
@@ -231,13 +252,12 @@ def draw(runs: list[Run]) -> None:
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
-            for cheap, look in ((True, "-"), (False, ":")):
+            for helped, look, label in CURVES:
                 points = [
-                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == cheap
+                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == helped
                 ]
                 if not points:
                     continue
-                label = "with pre-training" if cheap else "without"
                 sizes, means = [size for size, _ in points], [np.mean(values) for _, values in points]
                 axis.plot(sizes, means, look, color=PARITY_COLOURS[name], label=label)
                 for size, values in points:
@@ -262,6 +282,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--splits", type=int, nargs="+", default=SPLITS)
     parser.add_argument("--without", action="store_true", help="without pre-training too")
+    parser.add_argument("--plain", action="store_true", help="without labels of derivatives")
     parser.add_argument("--quality", choices=sorted(QUALITY), default="standard")
     parser.add_argument("--epochs", type=int, help="of all labels; fewer for a smoke test")
     parser.add_argument("--pretraining-frames", type=int, help="with --epochs")
@@ -271,7 +292,7 @@ def main() -> None:
         for split_seed in arguments.splits:
             for size in sorted(arguments.sizes, reverse=True):
                 for cheap in (True, False) if arguments.without else (True,):
-                    train_one(arguments.quality, size, split_seed, cheap, *given)
+                    train_one(arguments.quality, size, split_seed, cheap, arguments.plain, *given)
     runs = finished()
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")
