@@ -246,6 +246,14 @@ MUTATIONS = [
         "test_like_atoms_may_have_changed_places",
     ),
     (
+        "core potentials forgotten",
+        "reference/dft.py",
+        "ecp=core_potentials(basis, numbers)",
+        "ecp={}",
+        "physics/test_derivative_labels.py",
+        "test_core_potentials_count_in_energies_forces_and_fields",
+    ),
+    (
         "nuclei forgotten in a field",
         "reference/gradient.py",
         "out -= np.outer(self.mol.atom_charges(), field) + 2",
