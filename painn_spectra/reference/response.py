@@ -121,6 +121,9 @@ class InducedPotential:
         n_fields, n_ao = moved[0].shape[:2]
         coulomb, exchange = np.zeros((n_fields, n_ao, n_ao)), []
         for (orbo, _), x in zip(self.channels, moved, strict=True):
+            if not orbo.shape[1]:  # one electron: the other spin has none, which density fitting trips over
+                exchange.append(np.zeros_like(coulomb))
+                continue
             halves = np.concatenate([orbo + x, orbo - x])  # (2k, n_ao, n_occ)
             dms = np.matmul(halves, halves.transpose(0, 2, 1))
             if hasattr(self.mf, "with_df"):

@@ -75,6 +75,13 @@ def test_response_of_an_open_shell_equals_a_finite_field():
     )
 
 
+def test_response_of_a_single_electron_equals_a_finite_field():
+    """A hydrogen atom: one spin has no electrons."""
+    numbers, positions = np.array([1]), np.zeros((1, 3))
+    alpha = compute_label(numbers, positions, SMALL, 0, 2)[keys.POLARIZABILITY]
+    np.testing.assert_allclose(alpha / BOHR3_A3, finite_field(numbers, positions, SMALL, 2), atol=1e-3)
+
+
 def test_forces_are_the_gradient_of_the_energy():
     numbers, positions = bent_water()
     method = SMALL.model_copy(update={"grid_level": 3})  # a coarse grid's own response is not in the gradient
