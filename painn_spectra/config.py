@@ -33,7 +33,6 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
         "model": {"n_features": 128},
         "train": {
             "epochs": 600,
-            "loss": {"polarizability": 1.0},
             "pretrain": {"n_frames": 4000, "epochs": 60},
         },
         "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from painn_spectra.reference.convergence import converged
 from painn_spectra.reference.gradient import Gradient, fits
@@ -36,7 +37,7 @@ class InField:
         self.mf.grids = gen_grid.Grids(mf.mol)
         meta_gga = mf._numint._xc_type(mf.xc) == "MGGA"
         self.mf.grids.level = max(method.response_grid_level, META_GGA_GRID_LEVEL if meta_gga else 0)
-        self.core = mf.get_hcore()
+        self.core, self.overlap = mf.get_hcore(), mf.get_ovlp()
         self.r = mf.mol.intor_symmetric("int1e_r")  # (3, n_ao, n_ao) | a0
         self.dipole_slope = mf.mol.intor("int1e_irp").reshape(3, 3, mf.mol.nao, mf.mol.nao)
         self.fields: list[Array] = []
@@ -66,4 +67,13 @@ class InField:
         if not self.fields:
             return self.free
         shares = np.linalg.lstsq(np.array(self.fields).T, field, rcond=None)[0]
-        return self.free + np.tensordot(shares, np.array(self.densities) - self.free, 1)
+        linear = self.free + np.tensordot(shares, np.array(self.densities) - self.free, 1)
+        return self.of_orbitals(linear) if linear.ndim == 2 else linear
+
+    def of_orbitals(self, density: Array) -> Array:
+        """The determinant nearest to a closed shell's density, with its orbitals: they save integrals."""
+        from pyscf import lib
+
+        occupied = eigh(self.overlap @ density @ self.overlap, self.overlap)[1][:, -self.mol.nelectron // 2 :]
+        twice = np.full(occupied.shape[1], 2.0)
+        return lib.tag_array(2 * occupied @ occupied.T, mo_coeff=occupied, mo_occ=twice)
