@@ -42,33 +42,36 @@ class InField:
         self.dipole_slope = mf.mol.intor("int1e_irp").reshape(3, 3, mf.mol.nao, mf.mol.nao)
         self.fields: list[Array] = []
         self.densities: list[Array] = []  # each (n_ao, n_ao), or (2, n_ao, n_ao) of both spins
-        self.free = self.solved(np.zeros(3), mf.make_rdm1()).make_rdm1()
-        self.own = Gradient(self.mf, often=True) if fits(self.mf) else None
+        self.free = np.asarray(mf.make_rdm1())
+        self.own: Gradient | None = None
 
     def gradient(self, field: Array) -> Array:
         """∂E/∂r (n_atoms, 3) | Eh/a0; field: (3,) | Eh/(e a0). Raises InputError without convergence."""
         mf = self.solved(field, self.expected(field))
         self.fields.append(field)
         self.densities.append(np.asarray(mf.make_rdm1()))
-        if self.own is not None:
+        if fits(mf):
+            self.own = self.own or Gradient(mf, often=True)
             return self.own(mf, field)
         theirs = mf.nuc_grad_method()
         theirs.verbose, without = 0, theirs.get_hcore
-        theirs.get_hcore = lambda mol=None: without(mol) - np.einsum("a,abnm->bmn", field, self.dipole_slope)
+        slope = np.einsum("a,abnm->bmn", field, self.dipole_slope)
+        theirs.get_hcore = lambda mol=None: without(mol) - slope
         return np.asarray(theirs.kernel()) - np.outer(self.mol.atom_charges(), field)
 
     def solved(self, field: Array, density: Array) -> Any:
         """The mean field, converged in the field from `density`."""
-        self.mf.get_hcore = lambda *_: self.core + np.einsum("x,xmn->mn", field, self.r)
+        core = self.core + np.einsum("x,xmn->mn", field, self.r)
+        self.mf.get_hcore = lambda *_: core  # not self: a cycle would keep gigabytes until a collection
         return converged(self.mf, density)
 
     def expected(self, field: Array) -> Array:
         """Density in a field, linear in those known."""
-        if not self.fields:
-            return self.free
-        shares = np.linalg.lstsq(np.array(self.fields).T, field, rcond=None)[0]
-        linear = self.free + np.tensordot(shares, np.array(self.densities) - self.free, 1)
-        return self.of_orbitals(linear) if linear.ndim == 2 else linear
+        density = self.free
+        if self.fields:
+            shares = np.linalg.lstsq(np.array(self.fields).T, field, rcond=None)[0]
+            density = self.free + np.tensordot(shares, np.array(self.densities) - self.free, 1)
+        return self.of_orbitals(density) if density.ndim == 2 else density
 
     def of_orbitals(self, density: Array) -> Array:
         """The determinant nearest to a closed shell's density, with its orbitals: they save integrals."""

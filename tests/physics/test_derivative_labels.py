@@ -1,5 +1,8 @@
 """Labels of ∂μ/∂r and ∂α/∂r against differences of labels, and the gradient they rest on against PySCF's."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -128,6 +131,24 @@ def test_derivatives_that_fail_leave_the_label(monkeypatch, capsys):
         labels = compute_label(water.numbers, water.positions, method, derivatives=True)
     assert set(labels) == set(keys.PROPERTIES)
     assert capsys.readouterr().out.count("does not turn with the molecule") == 2
+
+
+def test_fields_are_freed_without_a_collection():
+    """A cycle would keep a gigabyte of integrals per label until Python looks for cycles."""
+    from painn_spectra.reference import dft
+    from painn_spectra.reference.in_field import InField
+
+    water, method = bent_water(), Method(basis="STO-3G", grid_level=0, response_grid_level=0)
+    mf = dft._self_consistent(water.numbers, water.positions, method, "STO-3G", 0, 1)
+    gc.disable()
+    try:
+        in_field = InField(mf, method)
+        in_field.gradient(np.array([0.005, 0.0, 0.0]))
+        watched = weakref.ref(in_field), weakref.ref(in_field.own)
+        del in_field
+        assert [one() for one in watched] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_dependent_auxiliary_basis_is_solved_without_what_is_dependent():
