@@ -14,7 +14,7 @@ from ase.io import write
 from benchmarks.ethanol_accuracy import LABELS, ROOT, SPLITS, THERMAL, kind
 from painn_spectra import keys
 from painn_spectra.dataset import read_atoms, read_frames
-from painn_spectra.derivative_labels import columns
+from painn_spectra.derivative_labels import COLUMNS, columns
 from painn_spectra.files import atomic_path
 from painn_spectra.processes import finished_jobs
 from painn_spectra.progress import Progress
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into the label file")
     arguments = parser.parse_args()
     frames, index = read_atoms(LABELS), chosen()[: arguments.frames]
-    missing = [k for k in index if f"REF_{keys.POLARIZABILITY_DERIVATIVE}" not in frames[k].arrays]
+    missing = [k for k in index if COLUMNS[keys.POLARIZABILITY_DERIVATIVE] not in frames[k].arrays]
     print(f"{len(index) - len(missing)} of {len(index)} frames have derivatives")
     files = {k: PARTS / f"{k}.npy" for k in missing}
     jobs = {k: (frames[k].numbers, frames[k].positions) for k in missing if not files[k].is_file()}

@@ -138,7 +138,7 @@ def train_one(
         "labels": len(chosen),
         "split": split_seed,
         "pretrained": cheap,
-        "derivatives": 0 if plain else with_derivatives(known),
+        "derivatives": 0 if plain else int(known.having(keys.POLARIZABILITY_DERIVATIVE).sum()),
         "epochs": longer.epochs,
         "n_test": len(test),
         "seconds": potential.metadata["seconds"],
@@ -150,12 +150,6 @@ def train_one(
         },
     }
     write_json(folder / "errors.json", told)
-
-
-def with_derivatives(frames: Frames) -> int:
-    """How many frames bring ∂α/∂r."""
-    found = frames.derivatives.get(keys.POLARIZABILITY_DERIVATIVE)
-    return 0 if found is None else int(np.isfinite(found[:, 0, 0, 0, 0]).sum())
 
 
 def kind(group: str) -> str:

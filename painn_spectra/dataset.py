@@ -46,6 +46,11 @@ class Frames:
         arrays = self.numbers[index], self.positions[index], labels, self.groups[index]
         return Frames(*arrays, self.level, derivatives)
 
+    def having(self, derivative: str) -> np.ndarray:
+        """Which frames bring this derivative, (n_frames,) of bool."""
+        values = self.derivatives.get(derivative, np.full((len(self), 1), np.nan))
+        return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+
     @property
     def elements(self) -> list[int]:
         """Atomic numbers that occur, ascending."""
@@ -166,10 +171,8 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
                 labels[name][k, :size] = value
             else:
                 labels[name][k] = value
-            if (derivative := keys.DERIVATIVES.get(name)) is None:
-                continue
-            if (found := read_derivative(atoms, derivative, value, where)) is not None:
-                slopes.setdefault(derivative, {})[k] = found
+            if name in keys.DERIVATIVES and (slope := read_derivative(atoms, name, value, where)) is not None:
+                slopes.setdefault(keys.DERIVATIVES[name], {})[k] = slope
         groups.append(str(atoms.info.get("seed", "all")))
         levels.append(str(atoms.info.get(LEVEL_KEY, "")))
     level = "; ".join(filter(None, dict.fromkeys(levels)))

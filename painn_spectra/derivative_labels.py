@@ -16,12 +16,14 @@ SUM_RULE = 0.03
 LEAST_SIZE = {1: 0.05, 2: 0.1}  # e and Å², by rank of the tensor: those of N2's dipole are noise alone
 
 
-def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array | None:
+def read_derivative(atoms: Atoms, tensor_name: str, tensor: Array, where: str) -> Array | None:
     """Of one frame, (n_atoms, ...) as in keys.py, or None where the frame brings none.
 
-    tensor: the frame's label of which it is the derivative, e·Å or Å³. Raises InputError for a wrong shape,
-    numbers that are none, and derivatives that are not those of a tensor that moves and turns with the atoms.
+    tensor: the frame's label `tensor_name`, of which it is the derivative, e·Å or Å³. Raises InputError for a
+    wrong shape, numbers that are none, and derivatives that are not those of a tensor that moves and turns
+    with the atoms.
     """
+    name = keys.DERIVATIVES[tensor_name]
     raw = atoms.arrays.get(COLUMNS[name])
     if raw is None:
         return None
@@ -36,8 +38,6 @@ def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array
             f"{where}: {COLUMNS[name]} holds NaN, infinity or more than {keys.HUGE:g}; remove the column"
         )
     values = raw.astype(float).reshape(len(atoms), *SHAPES[name])
-    tensor_name = next(one for one, derivative in keys.DERIVATIVES.items() if derivative == name)
-    unit = "e" if name == keys.DIPOLE_DERIVATIVE else "Å²"
     followed = values.sum(0)
     charge = round(float(followed[0, 0])) if name == keys.DIPOLE_DERIVATIVE else 0
     if charge and np.abs(followed - charge * np.eye(3)).max() < 0.05:
@@ -48,6 +48,7 @@ def read_derivative(atoms: Atoms, name: str, tensor: Array, where: str) -> Array
         )
     residual = sum_rule_residual(values, atoms.positions, tensor)
     if residual > SUM_RULE:
+        unit, _ = keys.SHOWN_UNITS[name]
         raise InputError(
             f"{where}: {COLUMNS[name]} is not the derivative of REF_{tensor_name}, which moves and turns "
             f"with the molecule ({residual:.2g} of its size is left, allowed {SUM_RULE:g}); an atom holds "

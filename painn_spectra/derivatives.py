@@ -43,19 +43,22 @@ def hessian_of(forces: Array, step_A: float = STEP_A) -> Array:
     return 0.5 * (matrix + matrix.T)
 
 
+def derivative_by_atom(tensors: Array, step_A: float = STEP_A) -> Array:
+    """(n_atoms, ..., 3) from tensors (6 n_atoms, ...) at the `displaced` geometries."""
+    slopes = central_difference(tensors, step_A)
+    return np.moveaxis(slopes.reshape(-1, 3, *slopes.shape[1:]), 1, -1)
+
+
 def polarizability_derivative(polarizabilities: Array, step_A: float = STEP_A) -> Array:
     """∂α/∂r (3, 3, n_atoms, 3) | Å² from α (6 n_atoms, 3, 3) | Å³ at the `displaced` geometries."""
-    slopes = central_difference(polarizabilities, step_A)  # (3 n_atoms, 3, 3) | Å²
-    return np.moveaxis(slopes.reshape(-1, 3, 3, 3), (2, 3), (0, 1))
+    return np.moveaxis(derivative_by_atom(polarizabilities, step_A), 0, 2)
 
 
 def derivatives(labels: Mapping[str, Array], step_A: float = STEP_A) -> Derivatives:
     """From forces, dipoles and polarizabilities (6 n_atoms, ...) at the `displaced` geometries."""
-    n_atoms = len(labels[keys.FORCES]) // 6
-    dipole = central_difference(labels[keys.DIPOLE], step_A)  # (3 n_atoms, 3) | e
     return Derivatives(
         hessian_of(labels[keys.FORCES], step_A),
-        np.moveaxis(dipole.reshape(n_atoms, 3, 3), 2, 0),
+        np.moveaxis(derivative_by_atom(labels[keys.DIPOLE], step_A), 0, 1),
         polarizability_derivative(labels[keys.POLARIZABILITY], step_A),
     )
 
@@ -66,5 +69,10 @@ def about_rest(found: Derivatives, numbers: NDArray[np.int64], charge: float) ->
     Labels have theirs in the centre of the standard masses m, which modes of an isotopologue move; they
     do not move its own centre, so that about any origin at rest all isotopologues have their intensities.
     """
+    return replace(found, dipole=found.dipole + np.moveaxis(moving_origin(numbers, charge), 0, 1))
+
+
+def moving_origin(numbers: NDArray[np.int64], charge: float) -> Array:
+    """What an ion's ∂μ_x/∂r_iy is less by where the origin is the centre of mass, (n_atoms, 3, 3) | e."""
     shares = atomic_masses[numbers] / atomic_masses[numbers].sum()
-    return replace(found, dipole=found.dipole + charge * np.einsum("xy,i->xiy", np.eye(3), shares))
+    return charge * np.einsum("i,xy->ixy", shares, np.eye(3))

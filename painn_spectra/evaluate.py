@@ -71,12 +71,8 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     """
     potentials = [load_model(path) for path in models]
     frames = read_frames(dataset, learnt(potentials[0]))
-    return error_rows(mean_prediction(models, frames), frames, frames) + slope_rows(potentials, frames)
-
-
-def mean_prediction(models: Sequence[Path], frames: Frames) -> dict[str, np.ndarray]:
-    """Properties of all frames, averaged over the ensemble `models`."""
-    return mean_over([predict(load_model(path), frames, path) for path in models])
+    mean = mean_over([predict(one, frames, path) for one, path in zip(potentials, models, strict=True)])
+    return error_rows(mean, frames, frames) + slope_rows(potentials, frames)
 
 
 def predict(

@@ -52,8 +52,10 @@ def label_chunk(
     if chunk:
         check_method(method, np.concatenate([atoms.numbers for atoms in chunk]))
     levels = [(atoms, method, *state, properties) for atoms in chunk]
-    slopes = [with_derivatives(settings.derivatives_fraction, store_key(*level)) for level in levels]
-    files = [stored_file(store, *level, wanted) for level, wanted in zip(levels, slopes, strict=True)]
+    plain = [store_key(*level) for level in levels]
+    slopes = [with_derivatives(settings.derivatives_fraction, key) for key in plain]
+    more = [store_key(*level, derivatives=True) for level in levels]
+    files = [stored_file(store, *of_frame) for of_frame in zip(plain, more, slopes, strict=True)]
     failed: dict[int, str] = {}
     with output_lock(output):
         missing = [k for k, file in enumerate(files) if not file.is_file()]
@@ -96,20 +98,9 @@ def with_derivatives(fraction: float, key: str) -> bool:
     return int(key, 16) < fraction * 16 ** len(key)
 
 
-def stored_file(
-    store: Path,
-    atoms: Atoms,
-    method: Method,
-    charge: int,
-    multiplicity: int,
-    properties: tuple[str, ...],
-    derivatives: bool,
-) -> Path:
+def stored_file(store: Path, plain_key: str, key_with_derivatives: str, derivatives: bool) -> Path:
     """Where the store keeps a label. One with derivatives, where it is there, serves also without."""
-    plain, more = (
-        store / key[:2] / f"{key}.extxyz"
-        for key in (store_key(atoms, method, charge, multiplicity, properties, d) for d in (False, True))
-    )
+    plain, more = (store / key[:2] / f"{key}.extxyz" for key in (plain_key, key_with_derivatives))
     return more if derivatives or (more.is_file() and not plain.is_file()) else plain
 
 

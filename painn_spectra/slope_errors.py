@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.dataset import Frames
-from painn_spectra.derivatives import central_difference, displaced
+from painn_spectra.derivatives import derivative_by_atom, displaced
 from painn_spectra.model.potential import Potential
 
 Array = NDArray[np.float64]
@@ -23,15 +23,13 @@ def slope_rows(potentials: Sequence[Potential], frames: Frames) -> list[dict[str
     """
     rows = []
     for name, derivative in keys.DERIVATIVES.items():
-        labels = frames.derivatives.get(derivative)
-        if labels is None or name not in potentials[0].metadata["properties"]:
+        index = np.flatnonzero(frames.having(derivative))
+        if not len(index) or name not in potentials[0].metadata["properties"]:
             continue
-        index = np.flatnonzero(np.isfinite(labels).reshape(len(labels), -1).all(1))
-        if not len(index):
-            continue
-        real = frames.numbers[index] > 0
-        predicted = np.mean([derivatives_of(one, frames.take(index), name) for one in potentials], axis=0)
-        wanted = labels[index][real]
+        known = frames.take(index)
+        real = known.numbers > 0
+        predicted = np.mean([derivatives_of(one, known, name) for one in potentials], axis=0)
+        wanted = known.derivatives[derivative][real]
         row: dict[str, Any] = {"property": derivative, "unit": keys.SHOWN_UNITS[derivative][0]}
         for prefix, values in (("", predicted[real] - wanted), ("baseline_", wanted)):
             row[f"{prefix}mae"] = float(np.abs(values).mean())
@@ -47,7 +45,6 @@ def derivatives_of(potential: Potential, frames: Frames, name: str) -> Array:
         n = int((numbers > 0).sum())
         moved = torch.as_tensor(displaced(positions[:n]), dtype=torch.float32)
         tensors = potential(torch.as_tensor(numbers[:n]).repeat(len(moved), 1), moved, (name,))[name].numpy()
-        slopes = central_difference(tensors.astype(float))  # (3 n, ...)
-        slopes = np.moveaxis(slopes.reshape(n, 3, *slopes.shape[1:]), 1, -1)
+        slopes = derivative_by_atom(tensors.astype(float))
         found.append(np.concatenate([slopes, np.zeros((len(numbers) - n, *slopes.shape[1:]))]))
     return np.array(found)

@@ -48,24 +48,23 @@ class Slopes:
 
 def slopes_of(frames: Frames, weights: Mapping[str, float], device: str) -> Slopes | None:
     """Of those `frames` that have derivatives which count, by the weights of the loss; None without any."""
-    values = {
-        name: frames.derivatives[derivative]
+    known = {
+        name: having
         for name, derivative in keys.DERIVATIVES.items()
-        if derivative in frames.derivatives and weights[name] and weights[derivative]
+        if weights[name] and weights[derivative] and (having := frames.having(derivative)).any()
     }
-    known = {name: np.isfinite(value).reshape(len(value), -1).all(1) for name, value in values.items()}
-    known = {name: frames_with for name, frames_with in known.items() if frames_with.any()}
     if not known:
         return None
+    values = {name: frames.derivatives[keys.DERIVATIVES[name]] for name in known}
     index = np.flatnonzero(np.any(list(known.values()), axis=0))
     spreads = {
-        name: 2 * STEP_A * max(typical_size(values[name][has]), LEAST_SIZE[values[name].ndim - 3])
-        for name, has in known.items()
+        name: 2 * STEP_A * max(typical_size(value[known[name]]), LEAST_SIZE[value.ndim - 3])
+        for name, value in values.items()
     }
     options: Any = {"dtype": torch.float32, "device": device}
     return Slopes(
         torch.as_tensor(frames.numbers[index], device=device),
         torch.as_tensor(frames.positions[index], **options),
-        {name: torch.as_tensor(values[name][index], **options) for name in known},
+        {name: torch.as_tensor(value[index], **options) for name, value in values.items()},
         spreads,
     )

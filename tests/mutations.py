@@ -272,8 +272,8 @@ MUTATIONS = [
     (
         "an ion's dipole derivative about a fixed origin",
         "reference/field_derivatives.py",
-        "dipole -= charge *",
-        "dipole -= 0 * charge *",
+        "dipole -= moving_origin(numbers, charge)",
+        "dipole -= moving_origin(numbers, 0)",
         "physics/test_derivative_labels.py",
         "test_derivatives_equal_differences_of_labels",
     ),

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.derivative_labels import SUM_RULE, sum_rule_residual
+from painn_spectra.derivatives import moving_origin
 from painn_spectra.errors import InputError
 from painn_spectra.units import BOHR_A
 
@@ -70,8 +70,7 @@ def second_differences(
     axes = field_au * np.eye(3)
     along = [(gradient(axis), gradient(-axis)) for axis in axes]
     dipole = -np.stack([plus - minus for plus, minus in along], axis=1) / (2 * field_au)  # [i, x, y] | e
-    shares = atomic_masses[numbers] / atomic_masses[numbers].sum()
-    dipole -= charge * np.einsum("i,xy->ixy", shares, np.eye(3))
+    dipole -= moving_origin(numbers, charge)
     if dipole_alone:
         return {keys.DIPOLE_DERIVATIVE: dipole}
     free = gradient(np.zeros(3))

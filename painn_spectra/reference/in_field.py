@@ -15,9 +15,7 @@ Array = NDArray[np.float64]
 
 # second differences divide by the square of the field, 2.5e-5
 ENERGY_TOLERANCE, GRADIENT_TOLERANCE = 1e-10, 1e-6  # Eh, and of the orbitals' gradient
-META_GGA_GRID_LEVEL = (
-    5  # at least: the quadrature does not move with the atoms (HCl, r2SCAN: 13 % on level 1)
-)
+META_GGA_GRID_LEVEL = 5  # or finer: the quadrature does not move (HCl, r2SCAN: 13 % on level 1)
 
 
 class InField:
@@ -39,7 +37,6 @@ class InField:
         self.mf.grids.level = max(method.response_grid_level, META_GGA_GRID_LEVEL if meta_gga else 0)
         self.core, self.overlap = mf.get_hcore(), mf.get_ovlp()
         self.r = mf.mol.intor_symmetric("int1e_r")  # (3, n_ao, n_ao) | a0
-        self.dipole_slope = mf.mol.intor("int1e_irp").reshape(3, 3, mf.mol.nao, mf.mol.nao)
         self.fields: list[Array] = []
         self.densities: list[Array] = []  # each (n_ao, n_ao), or (2, n_ao, n_ao) of both spins
         self.free = np.asarray(mf.make_rdm1())
@@ -55,7 +52,8 @@ class InField:
             return self.own(mf, field)
         theirs = mf.nuc_grad_method()
         theirs.verbose, without = 0, theirs.get_hcore
-        slope = np.einsum("a,abnm->bmn", field, self.dipole_slope)
+        dipole_slope = self.mol.intor("int1e_irp").reshape(3, 3, self.mol.nao, self.mol.nao)
+        slope = np.einsum("a,abnm->bmn", field, dipole_slope)
         theirs.get_hcore = lambda mol=None: without(mol) - slope
         return np.asarray(theirs.kernel()) - np.outer(self.mol.atom_charges(), field)
 
