@@ -62,7 +62,8 @@ class PaiNNCalculator(Calculator):
             tuple(name for name in wanted if name in self.implemented_properties),
         )
         self.results |= {name: value[0].double().cpu().numpy() for name, value in out.items()}
-        self.results[keys.ENERGY] = float(self.results[keys.ENERGY])
+        if keys.ENERGY in self.results:
+            self.results[keys.ENERGY] = float(self.results[keys.ENERGY])
 
 
 def check_elements(potential: nn.Module, numbers: NDArray[np.int64]) -> None:

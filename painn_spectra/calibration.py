@@ -14,7 +14,7 @@ from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import mean_over, predict
 from painn_spectra.files import content_hash, write_json
-from painn_spectra.model.checkpoint import learnt, load_model
+from painn_spectra.model.checkpoint import learnt, load_members
 from painn_spectra.split import read_split
 from painn_spectra.tables import text_table
 
@@ -47,14 +47,14 @@ def calibrate(
     """
     if len(models) < FEWEST_MEMBERS:
         raise InputError(f"{models[0]}: one model has no spread; train.members: 3 trains an ensemble")
-    potentials = [load_model(path) for path in models]
+    potentials = load_members(models)
     properties = learnt(potentials[0])
     frames, parts = read_frames(dataset, properties), read_split(split, dataset)
-    sets = {name: frames.take(parts[name]) for name in ("validation", "test")}
-    sets |= {path.stem: read_frames(path, properties) for path in more}
+    sets = [(name, frames.take(parts[name])) for name in ("validation", "test")]
+    sets += [(path.name, read_frames(path, properties)) for path in more]
     rows: list[dict[str, Any]] = []
     found: dict[str, float] = {}
-    for name, chosen in sets.items():
+    for name, chosen in sets:
         predictions = [predict(one, chosen, path) for one, path in zip(potentials, models, strict=True)]
         spread, mean = spread_over(predictions), mean_over(predictions)
         error = {key: mean[key] - chosen.labels[key] for key in properties}

@@ -32,7 +32,7 @@ class Frames:
     positions: np.ndarray  # (n_frames, n_atoms, 3) | Å
     labels: dict[str, np.ndarray]  # names and units of keys.py
     groups: np.ndarray  # (n_frames,) | trajectory each frame comes from, as text
-    level: str = ""  # of theory, as the frames tell it in REF_method
+    levels: tuple[str, ...] = ()  # of theory, as the frames tell them in REF_method
     derivatives: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)  # NaN where a frame has none
 
     def __len__(self) -> int:
@@ -44,12 +44,17 @@ class Frames:
         both = self.labels, self.derivatives
         labels, derivatives = ({name: value[index] for name, value in one.items()} for one in both)
         arrays = self.numbers[index], self.positions[index], labels, self.groups[index]
-        return Frames(*arrays, self.level, derivatives)
+        return Frames(*arrays, self.levels, derivatives)
 
     def having(self, derivative: str) -> np.ndarray:
         """Which frames bring this derivative, (n_frames,) of bool."""
         values = self.derivatives.get(derivative, np.full((len(self), 1), np.nan))
         return np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+
+    @property
+    def level(self) -> str:
+        """Of theory, in one line; empty where no frame tells it."""
+        return "; ".join(self.levels)
 
     @property
     def elements(self) -> list[int]:
@@ -175,9 +180,9 @@ def read_frames(path: Path | str, required: tuple[str, ...] = keys.PROPERTIES) -
                 slopes.setdefault(keys.DERIVATIVES[name], {})[k] = slope
         groups.append(str(atoms.info.get("seed", "all")))
         levels.append(str(atoms.info.get(LEVEL_KEY, "")))
-    level = "; ".join(filter(None, dict.fromkeys(levels)))
+    told = tuple(filter(None, dict.fromkeys(levels)))
     derivatives = {name: _padded(found, numbers.shape) for name, found in slopes.items()}
-    return Frames(numbers, positions, labels, np.array(groups), level, derivatives)
+    return Frames(numbers, positions, labels, np.array(groups), told, derivatives)
 
 
 def _padded(found: dict[int, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:

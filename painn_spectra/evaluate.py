@@ -15,7 +15,7 @@ from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_text
 from painn_spectra.loss_curves import draw_losses
-from painn_spectra.model.checkpoint import check_learnt, learnt, load_model
+from painn_spectra.model.checkpoint import check_learnt, learnt, load_members
 from painn_spectra.model.potential import Potential
 from painn_spectra.outliers import find_outliers, write_outliers
 from painn_spectra.plotting import draw_parity, versions
@@ -42,7 +42,7 @@ def evaluate_stage(
 
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
-    potentials = [load_model(path) for path in models]
+    potentials = load_members(models)
     frames, parts = read_frames(dataset, learnt(potentials[0])), read_split(split, dataset)
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
     everything = [predict(one, frames, path) for one, path in zip(potentials, models, strict=True)]
@@ -69,7 +69,7 @@ def evaluate_files(models: list[Path], dataset: Path) -> list[dict[str, Any]]:
     Of all properties that the models have learnt; a frame without one of them is an error. The baseline
     predicts the mean over these frames.
     """
-    potentials = [load_model(path) for path in models]
+    potentials = load_members(models)
     frames = read_frames(dataset, learnt(potentials[0]))
     mean = mean_over([predict(one, frames, path) for one, path in zip(potentials, models, strict=True)])
     return error_rows(mean, frames, frames) + slope_rows(potentials, frames)

@@ -1,5 +1,6 @@
 """`painn-spectra export`: a model as one torch.export file, for programs that do not have this package."""
 
+import io
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path
+from painn_spectra.files import write_bytes
 from painn_spectra.model.checkpoint import check_learnt, load_model
 
 METADATA = "metadata.json"
@@ -27,6 +28,8 @@ def export_model(model: Path, output: Path) -> None:
         raise InputError(
             f"{output}: torch.export files end in .pt2; name it {output.with_suffix('.pt2').name}"
         )
+    if output.resolve() == model.resolve():
+        raise InputError(f"{output}: is the model itself; give the export another name")
     potential = load_model(model).double()
     check_learnt(potential, keys.PROPERTIES, model)
     elements = potential.metadata.get("elements") or [1, 8]
@@ -46,6 +49,7 @@ def export_model(model: Path, output: Path) -> None:
         "elements": potential.metadata.get("elements"),
         "architecture": potential.architecture,
     }
-    with atomic_path(output) as temporary:
-        torch.export.save(program, temporary, extra_files={METADATA: json.dumps(told, ensure_ascii=False)})
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={METADATA: json.dumps(told, ensure_ascii=False)})
+    write_bytes(output, buffer.getbuffer())
     print(f"{output}: {', '.join(keys.PROPERTIES)}, any number of frames and atoms")

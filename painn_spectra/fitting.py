@@ -63,6 +63,7 @@ class Trainer(Generic[Model]):
         self.seconds = 0.0
         self.metrics = ""  # JSON lines so far
         self.losses: list[float] = []  # of the steps since the last of them
+        self.told: dict[str, Any] = {}  # what a model file says of its training, JSON-able
 
     def learn(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
@@ -92,7 +93,7 @@ class Trainer(Generic[Model]):
     def save(self, checkpoint: Path, key: str) -> None:
         """Write the state; `key` tells which training it belongs to."""
         buffer = io.BytesIO()
-        torch.save({"key": key, "trainer": self.state_dict()}, buffer)
+        torch.save({"key": key, "told": json.dumps(self.told), "trainer": self.state_dict()}, buffer)
         write_bytes(checkpoint, buffer.getbuffer())
 
     def resume(self, checkpoint: Path, key: str) -> None:

@@ -11,6 +11,7 @@ from painn_spectra.dataset import Frames, check_one_molecule, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, write_text
 from painn_spectra.label_checks import check_units
+from painn_spectra.levels import check_one_level
 from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.split import read_split, split_frames, write_split
 
@@ -44,6 +45,13 @@ def gather_labels(
     if not written:
         raise InputError(f"{labels[0]}: holds no frames; label more frames")
     sets = [read_frames(path, properties) for path in written]
+    before = [read_frames(previous[0], properties)] if previous else []
+    sources = [*(previous or ())[:1], *written]
+    check_one_level(
+        (str(path), level)
+        for path, frames in zip(sources, [*before, *sets], strict=True)
+        for level in frames.levels
+    )
     first = sets[0].numbers[0]
     for frames, path in zip(sets, written, strict=True):
         check_one_molecule(path, frames.numbers, first[first > 0])
@@ -51,7 +59,6 @@ def gather_labels(
         for frames, path in zip(sets, written, strict=True):
             check_units(frames, path)
     groups = np.concatenate([frames.groups for frames in sets])
-    before = [read_frames(previous[0], properties)] if previous else []
     known = before[0].groups if previous else groups[:0]
     added = split_frames(groups, settings, addition=previous is not None)
     parts = {name: [len(known) + k for k in index] for name, index in added.items()}
@@ -60,7 +67,7 @@ def gather_labels(
         groups = np.concatenate([known, groups])
     tell_copies([*before, *sets], parts)
     with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
-        for path in [*(previous or ())[:1], *written]:
+        for path in sources:
             content = path.read_bytes()
             stream.write(content.rstrip() + b"\n")
     write_split(split, dataset, parts, sorted(set(groups[parts["test"]].tolist())))

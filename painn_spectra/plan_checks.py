@@ -6,8 +6,12 @@ from painn_spectra.config import Config
 from painn_spectra.download import check_address, is_address
 from painn_spectra.errors import InputError
 from painn_spectra.first_frame import FirstFrame, check_atoms, check_cutoff, first_frame
+from painn_spectra.levels import theory
 from painn_spectra.settings.molecule import Molecule
 from painn_spectra.sources import computes_labels, data_source, entry, labels_file, model_source
+from painn_spectra.start_files import check_start_files
+
+SHIPPED = Path(__file__).parents[1]  # the program's own folder, where it is not installed as a package
 
 
 def check_plan(config: Config) -> list[str]:
@@ -19,9 +23,9 @@ def check_plan(config: Config) -> list[str]:
             raise InputError(f"qm9.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
-        _check_start(config, molecule.name)
         if molecule.published:
             _check_published(config, molecule)
+            check_start_files(config, molecule.name)
             continue
         data = entry(config, data_source(config, molecule.name))
         labels = labels_file(data)
@@ -59,6 +63,12 @@ def check_plan(config: Config) -> list[str]:
         _check_inherited_state(config, molecule)
         frame = first_frame(labels)
         numbers = _check_structure(molecule, data) if molecule.structure else None
+        check_start_files(config, molecule.name, (frame.atomic_numbers if frame else numbers) or ())
+        if computes_labels(data) and (SHIPPED / labels).is_file():
+            warnings.append(
+                f"molecules.{molecule.name}: labels are to be computed, for this folder has no {labels}; "
+                f"to take {SHIPPED / labels}, name it with labels:, or run in {SHIPPED}"
+            )
         if frame is not None:
             check_atoms(frame, labels, molecule)
             if numbers is not None and sorted(numbers) != sorted(frame.atomic_numbers):
@@ -90,38 +100,25 @@ def _check_structure(molecule: Molecule, data: Molecule) -> list[int]:
 
 
 def check_level(frame: FirstFrame, labels: str, molecule: Molecule) -> list[str]:
-    """A warning where the labels say that another method made them than the settings name."""
+    """A warning where the labels say that another method made them than the settings name.
+
+    Raises InputError where such labels are to be computed beside them.
+    """
     method = molecule.method
     if not frame.level or method.program == "other":
         return []
     dispersion = f"-{method.dispersion}" if method.dispersion else ""
     ours = f"{method.functional}{dispersion}/{method.basis}"
     named = "GFN2-xTB" if method.program == "gfn2-xtb" else ours
-    if named.casefold() in frame.level.casefold():
+    if theory(named) == theory(frame.level):
         return []
-    return [
+    text = (
         f"molecules.{molecule.name}.method: {named}, but {labels}, which is taken, says {frame.level!r}; "
         "name that method, or give the entry another name to compute labels"
-    ]
-
-
-def _check_start(config: Config, name: str) -> None:
-    """The model to go on from is there, and its name has no other placeholders."""
-    given = config.train.start_from
-    if given is None or model_source(config, name) != name:
-        return
-    for member in range(config.train.members):
-        try:
-            path = given.format(molecule=name, member=member)
-        except (KeyError, IndexError, ValueError):
-            raise InputError(
-                f"train.start_from = {given}: only {{molecule}} and {{member}} are filled in; use no others"
-            ) from None
-        if not Path(path).is_file():
-            raise InputError(
-                f"train.start_from = {given}: no such file {path}; give a model.pt, or remove the line to "
-                "train from random or pre-trained weights"
-            )
+    )
+    if molecule.grow:
+        raise InputError(text)
+    return [text]
 
 
 def _check_published(config: Config, molecule: Molecule) -> None:

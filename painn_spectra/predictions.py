@@ -11,7 +11,7 @@ from painn_spectra.calibration import read_factors, spread_over
 from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.evaluate import mean_over, predict
 from painn_spectra.files import atomic_path
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import load_members
 
 PREFIX = "model_"  # beside the REF_ of labels, which stay
 SPREAD = "_spread"
@@ -30,7 +30,8 @@ def predict_files(
     """
     structures, geometries = read_atoms(frames), read_frames(frames, required=())
     factors = read_factors(calibration, models) if calibration else {}
-    members = [predict(load_model(path), geometries, path) for path in models]
+    potentials = load_members(models)
+    members = [predict(one, geometries, path) for one, path in zip(potentials, models, strict=True)]
     predicted = mean_over(members)
     if len(members) > 1:
         for name, spread in spread_over(members).items():

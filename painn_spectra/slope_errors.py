@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from painn_spectra import keys
 from painn_spectra.dataset import Frames
 from painn_spectra.derivatives import derivative_by_atom, displaced
+from painn_spectra.model.checkpoint import learnt
 from painn_spectra.model.potential import Potential
 
 Array = NDArray[np.float64]
@@ -24,7 +25,7 @@ def slope_rows(potentials: Sequence[Potential], frames: Frames) -> list[dict[str
     rows = []
     for name, derivative in keys.DERIVATIVES.items():
         index = np.flatnonzero(frames.having(derivative))
-        if not len(index) or name not in potentials[0].metadata["properties"]:
+        if not len(index) or name not in learnt(potentials[0]):
             continue
         known = frames.take(index)
         real = known.numbers > 0

@@ -21,22 +21,26 @@ def snapshot(state: Path, model: Path) -> None:
     """
     try:
         saved = torch.load(state, map_location="cpu", weights_only=True)
-        how, architecture, member, *_ = json.loads(saved["key"])
-        settings, potential = TrainSettings(**how), Potential(**architecture)
+        how, architecture, *_ = json.loads(saved["key"])
+        told, settings, potential = json.loads(saved["told"]), TrainSettings(**how), Potential(**architecture)
         trainer = Trainer(potential, settings)
         trainer.load_state_dict(saved["trainer"])
         potential.load_state_dict(trainer.weights)
-    except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{state}: no checkpoint of a training ({reason}); name MODEL.parts/state.pt"
         ) from None
     lines = trainer.metrics.splitlines()
-    metadata = {
-        "elements": torch.nonzero(potential.energy_offset_eV).ravel().tolist(),
-        "properties": settings.loss.learnt,
-        "settings": how,
-        "member": member,
+    metadata = told | {
         "seconds": round(trainer.seconds, 1),
         "validation": json.loads(lines[-1]) if lines else None,
         "snapshot_at_step": trainer.step,

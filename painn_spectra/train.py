@@ -23,6 +23,7 @@ from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.settings.training import ModelSettings, TrainSettings
 from painn_spectra.slopes import slopes_of
 from painn_spectra.split import read_split
+from painn_spectra.start_files import check_start
 from painn_spectra.trained_range import trained_range
 
 
@@ -63,7 +64,8 @@ def train_model(
         potential = new_potential(model_settings, charge, settings.seed + member)
     else:
         potential = load_model(start_from)
-        check_start(potential, model_settings, frames, start_from)
+        check_start(potential, model_settings, frames.elements, start_from)
+        potential.charge = potential.architecture["charge"] = charge  # no weight depends on it
         inputs += content_hash(start_from)
     indices = {name: np.array(index) for name, index in parts.items()}
     run(potential, frames, indices, settings, member, model, metrics, inputs, "training")
@@ -113,6 +115,15 @@ def run(
     loss = Loss(settings.loss.model_dump(), spreads, settings.linear_beyond)
     potential.to(device=device, dtype=torch.float32)
     trainer = Trainer(potential, settings)
+    trainer.told = {
+        "elements": known.elements,
+        "properties": settings.loss.learnt,
+        "level_of_theory": known.level,
+        "range": trained_range(known),
+        "n_train": len(known),
+        "settings": settings.model_dump(),
+        "member": member,
+    }
     data = to_batch(frames, device)
     task = Task(label, data, split["train"], split["validation"], loss, settings, member, slopes)
     how = settings.model_dump(exclude={"checkpoint_interval_s"})
@@ -123,30 +134,12 @@ def run(
         fit(trainer, task, checkpoint, key)
         potential.load_state_dict(trainer.weights)
         write_text(metrics, trainer.metrics)
-        metadata = {
-            "elements": known.elements,
-            "properties": settings.loss.learnt,
-            "level_of_theory": known.level,
-            "range": trained_range(known),
-            "n_train": len(known),
-            "settings": settings.model_dump(),
-            "member": member,
+        metadata = trainer.told | {
             "seconds": round(trainer.seconds, 1),
             "validation": json.loads(trainer.metrics.splitlines()[-1]),
         }
         save_model(model, potential, metadata)
         shutil.rmtree(checkpoint.parent, ignore_errors=True)
-
-
-def check_start(potential: Potential, settings: ModelSettings, frames: Frames, source: Path) -> None:
-    """Raise InputError when a model cannot be the start of a training with these settings and elements."""
-    for name, value in settings.model_dump().items():
-        have = potential.architecture[name]
-        if have != value:
-            raise InputError(f"model.{name} = {value}: {source} has {have}; use the same or train afresh")
-    unknown = set(frames.elements) - set(potential.metadata["elements"])
-    if unknown:
-        raise InputError(f"atomic numbers {sorted(unknown)} are unknown to {source}; pre-train on them too")
 
 
 def check_cutoff(frames: Frames, cutoff_A: float) -> None:

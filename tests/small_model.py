@@ -18,6 +18,9 @@ def write_model(path: Path, seed: int = 0, n_layers: int = 2) -> Path:
     return path
 
 
+SIZE = {"n_features": 8, "n_layers": 2, "n_radial": 5, "cutoff_A": 4.0, "norm_epsilon": 1e-8}  # as settings
+
+
 def two_molecules() -> list[Atoms]:
     """Water, ethanol, water: different sizes and compositions, no symmetric positions."""
     frames = [molecule(name) for name in ("H2O", "CH3CH2OH", "H2O")]

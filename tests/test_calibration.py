@@ -13,10 +13,11 @@ from painn_spectra import keys
 from painn_spectra.calibration import calibrate, factors, read_factors, spread_over, table
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
-from painn_spectra.evaluate import evaluate_stage, mean_over, predict
+from painn_spectra.evaluate import evaluate_files, evaluate_stage, mean_over, predict
 from painn_spectra.fitting import Trainer
 from painn_spectra.gathering import gather_labels
-from painn_spectra.model.checkpoint import load_model
+from painn_spectra.model.checkpoint import load_model, save_model
+from painn_spectra.model.potential import Potential
 from painn_spectra.predictions import predict_files
 from painn_spectra.settings.training import DatasetSettings, ModelSettings, TrainSettings
 from painn_spectra.snapshot import snapshot
@@ -75,7 +76,11 @@ def test_predictions_carry_the_calibrated_spread(ensemble, tmp_path):
     write(tmp_path / "hot.extxyz", hot, format="extxyz")
     calibrate(members(ensemble), data, split, told, [tmp_path / "hot.extxyz"])
     content = json.loads(told.read_text())
-    assert [row["frames"] for row in content["calibration"][::4]] == ["validation", "test", "hot"]
+    assert [row["frames"] for row in content["calibration"][::4]] == ["validation", "test", "hot.extxyz"]
+    same_name = tmp_path / "validation.extxyz"  # measured on like any other, never calibrated with
+    write(same_name, hot, format="extxyz")
+    calibrate(members(ensemble), data, split, tmp_path / "again.json", [same_name])
+    assert json.loads((tmp_path / "again.json").read_text())["factors"] == content["factors"]
     frames = read_frames(data)
     predictions = [predict(load_model(path), frames) for path in members(ensemble)]
     index = read_split(split, data)["validation"]
@@ -145,8 +150,32 @@ def test_a_snapshot_is_the_averaged_model_of_an_unfinished_training(ensemble, tm
     snapshot(tmp_path / "model.pt.parts/state.pt", tmp_path / "snapshot.pt")
     taken = load_model(tmp_path / "snapshot.pt")
     assert all(torch.equal(value, kept[name]) for name, value in taken.state_dict().items())
-    assert taken.metadata["elements"] == [1, 8] and taken.metadata["snapshot_at_step"] == 20
+    whole = load_model(ensemble / "0.pt").metadata
+    same = ("elements", "properties", "level_of_theory", "range", "n_train", "member")
+    assert all(taken.metadata[name] == whole[name] for name in same)  # the range warns in dynamics
+    assert taken.metadata["snapshot_at_step"] == 20
     few = QUICK.model_copy(update={"epochs": 1})
     train_model(data, split, model, tmp_path / "m.jsonl", few, SMALL, start_from=tmp_path / "snapshot.pt")
     with pytest.raises(InputError, match="no checkpoint"):
         snapshot(data, tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize(("architecture", "metadata", "words"), [
+    ({"charge": 1}, {}, r"other charge \(1\) than .*0.pt \(0\)"),
+    ({}, {"properties": ["energy", "forces"]}, r"other properties \(\('energy', 'forces'\)\)"),
+])  # fmt: skip
+def test_members_of_different_kinds_are_no_ensemble(ensemble, tmp_path, architecture, metadata, words):
+    one = load_model(ensemble / "0.pt")
+    other = Potential(**one.architecture | architecture)
+    other.load_state_dict(one.state_dict())
+    save_model(tmp_path / "other.pt", other, one.metadata | metadata)
+    both = [ensemble / "0.pt", tmp_path / "other.pt"]
+    data = ensemble / "dataset.extxyz"
+    for use in (
+        lambda: evaluate_files(both, data),
+        lambda: predict_files(both, data, tmp_path / "out.extxyz"),
+        lambda: calibrate(both, data, ensemble / "split.json", tmp_path / "c.json"),
+    ):
+        with pytest.raises(InputError, match=words):
+            use()
+    assert [path.name for path in tmp_path.iterdir()] == ["other.pt"]

@@ -2,6 +2,7 @@
 
 import re
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from painn_spectra import keys
 from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.gathering import gather_labels, tell_copies
+from painn_spectra.levels import theory
 from painn_spectra.settings.training import DatasetSettings
 from painn_spectra.split import read_split, split_frames
 
@@ -129,6 +131,41 @@ def test_labels_are_of_one_molecule(water_labels, ethanol_labels, tmp_path):
     with pytest.raises(InputError, match=r"frame 0 is C2H6O, the first one H2O"):
         gather_labels([water_labels, ethanol_labels], *outputs, DatasetSettings())
     assert not any(path.exists() for path in outputs)
+
+
+def test_labels_are_of_one_level_of_theory(tmp_path):
+    """Zeros of energy differ by eV: in one file, and in what a round adds; programs and grids may differ."""
+    outputs = tmp_path / "dataset.extxyz", tmp_path / "split.json"
+    shipped = Path(__file__).parents[1] / "config/molecules/water/labels.extxyz"
+    level, text = "RKS PBE0/def2-TZVP", shipped.read_text()
+    mixed = tmp_path / "mixed.extxyz"
+    half = text.index(level, len(text) // 2)
+    mixed.write_text(text[:half] + text[half:].replace(level, "RKS B3LYP/def2-TZVP"))
+    with pytest.raises(
+        InputError, match=r"mixed.extxyz: REF_method = 'RKS B3LYP/def2-TZVP RI.* has 'RKS PBE0"
+    ):
+        gather_labels([mixed], *outputs, DatasetSettings())
+    assert not any(path.exists() for path in outputs)
+    gather_labels([shipped], *outputs, DatasetSettings())
+    mixed.write_text(text.replace(level, "GFN2-xTB"))
+    added = tmp_path / "all.extxyz", tmp_path / "all.json"
+    with pytest.raises(InputError, match=r"REF_method = 'GFN2-xTB"):
+        gather_labels([mixed], *added, DatasetSettings(), previous=outputs)
+    mixed.write_text(text.replace(level, "pbe0/def2-tzvp").replace("PySCF", "PySCF 9."))
+    gather_labels([mixed], *added, DatasetSettings(), previous=outputs)
+
+
+@pytest.mark.parametrize(("level", "other", "same"), [
+    ("RKS PBE0/def2-TZVP RI grid3 (response grid1), PySCF 2.14.0", "PBE0/def2-TZVP, ORCA 6", True),
+    ("PBE0/def2-TZVP", "PBE0/def2-TZVPD", False),
+    ("B3LYP/def2-SVP", "CAM-B3LYP/def2-SVP", False),
+    ("B3LYP/6-31G(d,p)", "B3LYP/6-31G(d)", False),
+    ("RKS B3LYP-D3(BJ)/def2-SVP RI", "b3lyp-d3(bj)/def2-svp", True),
+    ("GFN2-xTB, tblite 0.4", "GFN2-xTB, tblite 0.5", True),
+    ("CCSD(T)", "MP2", False),
+])  # fmt: skip
+def test_texts_of_one_level(level, other, same):
+    assert (theory(level) == theory(other)) is same
 
 
 def test_a_comment_may_be_a_number(tmp_path):

@@ -33,6 +33,13 @@ def test_numbers_are_the_models(exported, shape):
         assert torch.allclose(got[name], want[name], rtol=1e-10, atol=1e-10), name
 
 
+def test_the_model_itself_stays(tmp_path, capsys):
+    model = str(write_model(tmp_path / "model.pt2"))
+    assert main(["export", model, model]) == 2
+    assert "is the model itself; give the export another name" in capsys.readouterr().err
+    load_model(model)
+
+
 def test_another_ending_is_one_line(tmp_path, capsys):
     assert main(["export", str(write_model(tmp_path / "model.pt")), str(tmp_path / "model.onnx")]) == 2
     assert "end in .pt2; name it model.pt2" in capsys.readouterr().err

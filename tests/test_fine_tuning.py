@@ -78,6 +78,27 @@ def test_another_level_of_theory_is_met_before_any_step(base):
         assert row["mae"] < row["baseline_mae"] / 3
 
 
+@pytest.mark.parametrize("kept", [(keys.ENERGY,), (keys.FORCES,)])
+def test_energies_alone_or_forces_alone_keep_what_is_learnt(base, kept):
+    """At the same level, on frames of another spread: offsets and scales stay as they were."""
+    _, frames, model = base
+    calm = frames.take(np.argsort(np.abs(frames.labels[keys.FORCES]).max((1, 2)))[: len(frames) // 2])
+    before, potential = errors(model, calm), load_model(model)
+    carry_over(potential, calm.numbers, {name: calm.labels[name] for name in kept}, predict(potential, calm))
+    for row in error_rows(predict(potential, calm), calm, calm):
+        assert row["mae"] < 1.3 * before[row["property"]], row["property"]
+
+
+def test_an_ion_goes_on_from_the_neutral_molecule(base, tmp_path):
+    """The charge is that of the labels, not that of the start."""
+    folder, _, model = base
+    train_model(
+        folder / "base.data.extxyz", folder / "base.json", tmp_path / "ion.pt", tmp_path / "ion.jsonl",
+        FEW.model_copy(update={"epochs": 1}), SMALL, start_from=model, charge=1,
+    )  # fmt: skip
+    assert load_model(tmp_path / "ion.pt").charge == 1
+
+
 def test_fine_tuning_beats_training_from_scratch(base, tmp_path):
     """Eight labels of the new level, four epochs: every property better than from random weights."""
     _, frames, model = base

@@ -102,5 +102,7 @@ def test_labels_are_those_of_the_structure_and_the_method(check):
     assert check(told) == []
     (line,) = check(told, method={"basis": "def2-SVP"})
     assert line.startswith("molecules.a.method: PBE0/def2-SVP, but a.extxyz, which is taken, says 'RKS PBE0/")
+    with pytest.raises(InputError, match=r"method: PBE0/def2-SVP, but a.extxyz"):
+        check(told, method={"basis": "def2-SVP"}, structure="O", grow=True)
     assert check(told, method={"program": "other", "functional": "B3LYP"}) == []
     assert check(told.replace("PBE0/", "PBE0-D3(BJ)/"), method={"dispersion": "D3(BJ)"}) == []

@@ -94,6 +94,37 @@ def test_what_cannot_be_is_named(files, tmp_path, given, words):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("damage", "words"), [
+    (lambda arrays: arrays.update(energies=arrays["energies"][:-1]), "do not fit each other"),
+    (lambda arrays: arrays["energies"].__setitem__(3, np.nan), "energy hold NaN"),
+])  # fmt: skip
+def test_damaged_arrays_are_named(files, tmp_path, damage, words):
+    with np.load(files / "train.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    damage(arrays)
+    np.savez(tmp_path / "damaged.npz", **arrays)
+    with pytest.raises(InputError, match=words):
+        gather_published(
+            tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, train=str(tmp_path / "damaged.npz"))
+        )
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "npy", "heading"])
+def test_damaged_files_are_named(files, tmp_path, kind):
+    whole = (files / "train.npz").read_bytes()
+    paths = {"train": str(tmp_path / "damaged.npz")}
+    if kind == "npy":
+        with (tmp_path / "damaged.npz").open("wb") as stream:
+            np.save(stream, np.zeros(3))
+    elif kind == "heading":
+        (tmp_path / "index.csv").write_text("index\n1\n2\n")
+        paths = {"train": str(tmp_path / "index.csv"), "frames": str(files / "all.npz")}
+    else:
+        (tmp_path / "damaged.npz").write_bytes(whole[: len(whole) // 2 if kind == "cut" else 0])
+    with pytest.raises(InputError, match=r"is no file of rMD17|give an index file"):
+        gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
+
+
 def test_energies_in_another_unit_are_refused(files, tmp_path):
     with np.load(files / "train.npz") as file:
         arrays = {name: file[name] for name in file.files}

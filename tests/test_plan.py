@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from small_model import SIZE, write_model
 
 from painn_spectra import plan, sources, stages
 from painn_spectra.config import Config, load_config
@@ -285,14 +286,42 @@ def test_a_model_to_go_on_from(tmp_path, monkeypatch):
     pretrained = config_of(one)
     assert sources.start_from(pretrained, "a", 1) == "results/a/pretraining/1/model.pt"
     assert sources.start_from(config_of(one, train={"pretrain": {"n_frames": 0}}), "a", 1) is None
-    given = config_of(one, train={"start_from": "{molecule}-{member}.pt"})
+    given = config_of(one, train={"start_from": "{molecule}-{member}.pt"}, model=SIZE)
     assert sources.start_from(given, "a", 1) == "a-1.pt"
     with pytest.raises(InputError, match=r"train.start_from = .*: no such file a-0.pt"):
         check_plan(given)
-    Path("a-0.pt").touch()
+    write_model(Path("a-0.pt"))
     assert check_plan(given) == []
-    with pytest.raises(InputError, match=r"only \{molecule\} and \{member\}"):
-        check_plan(config_of(one, train={"start_from": "{name}.pt"}))
+
+
+@pytest.mark.parametrize(("start", "words"), [
+    ("{name}.pt", r"only \{molecule\} and \{member\}"),
+    ("./results/{molecule}/model/{member}/model.pt", "is an output of this config's own entry a; copy it"),
+    ("-a.pt", "would be taken for an option"),
+    ("mine.extxyz", "mine.extxyz: not a painn-spectra model"),
+    ("large.pt", r"model.n_layers = 2: large.pt has 3; use the same"),
+    ("start.pt", r"atomic numbers \[7\] are unknown to start.pt"),
+])  # fmt: skip
+def test_what_cannot_be_gone_on_from_is_told_before_any_label(start, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.extxyz").touch()
+    Path("results/a/model/0").mkdir(parents=True)
+    for path in ("results/a/model/0/model.pt", "start.pt", "-a.pt"):
+        write_model(Path(path))
+    write_model(Path("large.pt"), n_layers=3)
+    one = {"name": "a", "structure": "N" if start == "start.pt" else "O"}
+    with pytest.raises(InputError, match=words):
+        check_plan(config_of(one, train={"start_from": start}, model=SIZE))
+
+
+def test_a_model_of_an_entry_that_the_config_has_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.extxyz").touch()
+    own = Path("results/a/model/0/model.pt")
+    own.parent.mkdir(parents=True)
+    write_model(own)
+    one = {"name": "b", "labels": "mine.extxyz"}
+    assert check_plan(config_of(one, train={"start_from": str(own)}, model=SIZE)) == []
 
 
 def test_labels_that_are_not_learnt_need_not_be_there():
@@ -303,3 +332,11 @@ def test_labels_that_are_not_learnt_need_not_be_there():
 def test_files_of_qm9_are_named_when_absent():
     with pytest.raises(InputError, match=r"qm9.data = absent: no such file"):
         check_plan(load_config({"molecules": [], "qm9": {"data": "absent"}}))
+
+
+def test_labels_that_ship_elsewhere_are_named(tmp_path, monkeypatch):
+    """In another folder than the program's own the labels would be computed again, in hours."""
+    monkeypatch.chdir(tmp_path)
+    (line,) = check_plan(config_of({"name": "ethanol", "structure": "CCO"}))
+    assert "labels are to be computed" in line and "name it with labels:" in line
+    assert check_plan(config_of({"name": "new", "structure": "CCO"})) == []

@@ -73,6 +73,50 @@ def test_the_usual_npz(tmp_path):
         read_qm9(tmp_path / "other.npz")
 
 
+@pytest.mark.parametrize("kind", ["tar", "cut", "text", "npz", "short", "nan"])
+def test_damaged_archives_are_named(tmp_path, kind):
+    (tmp_path / "dsgdb9nsd_000001.xyz").write_text(METHANE)
+    with tarfile.open(tmp_path / "whole.tar", "w:bz2") as archive:
+        for k in range(400):
+            archive.add(tmp_path / "dsgdb9nsd_000001.xyz", f"dsgdb9nsd_{k:06d}.xyz")
+    whole = (tmp_path / "whole.tar").read_bytes()
+    assert len(read_qm9(tmp_path / "whole.tar")) == 400
+    source = tmp_path / ("other.npz" if kind in ("npz", "short", "nan") else "other.tar.bz2")
+    source.write_bytes(
+        {"tar": whole[:-30], "cut": whole[: len(whole) // 2], "text": b"\xff\xfe"}.get(kind, b"PK")
+    )
+    if kind in ("short", "nan"):
+        arrays = {name: np.zeros(2) for name in RAW_ORDER} | {"index": np.arange(2)}
+        arrays |= {"charges": np.ones((2, 2), int), "positions": np.zeros((2, 2, 3))}
+        arrays["U0"] = np.zeros(1) if kind == "short" else np.array([0.0, np.nan])
+        np.savez(source, **arrays)
+    with pytest.raises(InputError, match=r"restore|no .npz of QM9"):
+        read_qm9(source)
+
+
+@at_hand
+def test_a_plateau_ends_training_with_the_best_weights(tmp_path):
+    settings = Qm9Settings(data=str(DATA / "qm9_reduced_100.xyz"), n_train=60, n_validation=20)
+    training = TrainSettings(
+        epochs=60, batch_size=20, learning_rate=0.03, schedule="plateau", plateau_patience_epochs=1,
+        early_stopping_epochs=4,
+    )  # fmt: skip
+    files = [tmp_path / name for name in ("model.pt", "metrics.jsonl", "errors.json")]
+    train_qm9("mu", *files, settings, training, SMALL)
+    lines = [json.loads(line) for line in files[1].read_text().splitlines()]
+    errors, rates = ([line[key] for line in lines] for key in ("mae", "learning_rate"))
+    best = int(np.argmin(errors))
+    assert len(lines) == best + 5 < 60 and rates[-1] < max(rates)
+    potential = ScalarModel(TARGETS["mu"].head, SMALL)
+    potential.load_state_dict(torch.load(files[0], weights_only=True)["state"])
+    data = read_qm9(Path(settings.data))
+    chosen = data.take(split_molecules(100, 60, 20, 0)["validation"])
+    values = chosen.properties["mu"] * TARGETS["mu"].factor
+    assert mean_absolute_error(potential, chosen, values) == pytest.approx(errors[best], rel=1e-5)
+    with pytest.raises(InputError, match="A: is no property of QM9 that is learnt; take one of mu"):
+        train_qm9("A", *files, settings, training, SMALL)
+
+
 def test_a_split_is_drawn_once_and_for_all():
     parts = split_molecules(130_831, 110_000, 10_000, 0)
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [110_000, 10_000, 10_831]

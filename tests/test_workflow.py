@@ -9,6 +9,7 @@ import pytest
 from ase.build import molecule
 from ase.io import write
 from clones import ROOT, Clone
+from small_model import SIZE, write_model
 
 pytestmark = pytest.mark.workflow
 
@@ -228,6 +229,24 @@ def test_names_and_paths_of_the_config_reach_no_shell(tmp_path):
     done = clone.snakemake("--quiet", "all", "--force", "results/a/conformers.extxyz")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_model_of_another_run_is_a_start(tmp_path):
+    """In results/ and with any name: nobody makes it here, it is told to the job whole, it stays."""
+    start = tmp_path / "results/a/model/0/my model;touch executed.pt"
+    start.parent.mkdir(parents=True)
+    weights = write_model(start).read_bytes()
+    (tmp_path / "mine.extxyz").write_text("labels", encoding="utf-8")
+    config = {"molecules": [{"name": "b", "labels": "mine.extxyz"}], "model": SIZE}
+    clone = Clone(tmp_path, config | {"train": {"start_from": str(start.relative_to(tmp_path))}})
+    clone.stub()
+    done = clone.snakemake("--quiet", "all", "--", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "results/b/model/0/model.pt").is_file() and start.read_bytes() == weights
+    assert not (tmp_path / "executed").exists()
+    assert clone.jobs("train") == set()
+    write_model(start, seed=1)
+    assert "train_member b" in clone.jobs("train")
 
 
 def test_replicas_are_shared_out_among_jobs(edited):

@@ -77,6 +77,19 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
     return potential.to(device=device, dtype=dtype).eval()
 
 
+def load_members(paths: Sequence[Path]) -> list[Potential]:
+    """The models of an ensemble. Raises InputError where means over them would mix what they are."""
+    members = [load_model(path) for path in paths]
+    for path, member in zip(paths, members, strict=True):
+        for word, of in (("properties", learnt), ("charge", lambda one: one.charge)):
+            if of(member) != of(members[0]):
+                raise InputError(
+                    f"{path}: was trained on other {word} ({of(member)}) than {paths[0]} ({of(members[0])}); "
+                    "an ensemble's members learn the same"
+                )
+    return members
+
+
 def learnt(potential: nn.Module) -> tuple[str, ...]:
     """Properties that a model was trained on; the other read-outs hold random numbers."""
     known = getattr(potential, "metadata", {}).get("properties", keys.PROPERTIES)

@@ -55,13 +55,19 @@ def carry_over(
         slope = _slope(labels[keys.DIPOLE], predicted[keys.DIPOLE])
         if _calibrated(slope):
             potential.dipole_scale_eA.copy_(slope * old["dipole_scale_eA"])
-    if {keys.ENERGY, keys.FORCES} <= known:
-        slope = _slope(labels[keys.FORCES], predicted[keys.FORCES])
-        if _calibrated(slope):
+    if known & {keys.ENERGY, keys.FORCES}:
+        slope, network = 0.0, np.zeros(len(counts))
+        if keys.ENERGY in known:
             network = predicted[keys.ENERGY] - counts @ old["energy_offset_eV"].cpu().numpy()
-            rest = labels[keys.ENERGY] - slope * network
+            design = np.column_stack([network, counts])
+            slope = float(np.linalg.lstsq(design, labels[keys.ENERGY], rcond=None)[0][0])
+        if keys.FORCES in known:  # they tell it better
+            slope = _slope(labels[keys.FORCES], predicted[keys.FORCES])
+        if _calibrated(slope):
             potential.energy_scale_eV.copy_(slope * old["energy_scale_eV"])
-            potential.energy_offset_eV.copy_(_least_squares(counts, rest))
+            if keys.ENERGY in labels:
+                rest = labels[keys.ENERGY] - slope * network
+                potential.energy_offset_eV.copy_(_least_squares(counts, rest))
     if keys.POLARIZABILITY in known:
         before = counts @ old["polarizability_offset_A3"].cpu().numpy()
         network = predicted[keys.POLARIZABILITY] - before[:, None, None] * np.eye(3)

@@ -6,6 +6,7 @@ doi:10.1088/2632-2153/abba6f, the same geometries at PBE/def2-SVP. The two label
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from ase.io import write
@@ -70,17 +71,33 @@ def _frames(settings: Published, source: str) -> Frames:
             raise InputError(
                 f"{source}: holds indices; name the .npz file they count in with published.frames"
             )
-        index = np.loadtxt(local_copy(source, CACHE), dtype=int, ndmin=1)
+        try:
+            index = np.loadtxt(local_copy(source, CACHE), dtype=int, ndmin=1)
+        except ValueError as error:
+            raise InputError(
+                f"{source}: {error}; give an index file of the archive, a number a line"
+            ) from None
         source = settings.frames
     energy_key, forces_key, level = LABELS[settings.labels]
     try:
         with np.load(local_copy(source, CACHE)) as file:
             arrays = [file[key] for key in ("nuclear_charges", "coords", energy_key, forces_key)]
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, EOFError, TypeError, BadZipFile) as error:
         raise InputError(f"{source}: is no file of rMD17 ({error}); give one of its .npz files") from None
     charges, coordinates, energies, forces = arrays
-    chosen = np.arange(len(coordinates)) if index is None else index
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(coordinates):
+    shapes = [array.shape for array in arrays]
+    n, n_atoms = len(coordinates), charges.size
+    if (
+        not charges.ndim == 1
+        or shapes[1] != (n, n_atoms, 3)
+        or energies.size != n
+        or forces.shape != shapes[1]
+    ):
+        raise InputError(f"{source}: shapes {shapes} do not fit each other; restore the file")
+    chosen = np.arange(n) if index is None else index
+    if not len(chosen):
+        raise InputError(f"{source}: names no frames; check the files")
+    if not 0 <= chosen.min() <= chosen.max() < len(coordinates):
         raise InputError(
             f"{source}: has {len(coordinates)} frames, an index is {chosen.max()}; check the files"
         )
@@ -95,8 +112,11 @@ def checked(
         keys.ENERGY: np.asarray(energies, dtype=float).reshape(-1) * KCAL_MOL_EV,
         keys.FORCES: np.asarray(forces, dtype=float) * KCAL_MOL_EV,
     }
+    for name, values in {"coordinates": coordinates, **labels}.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{source}: {name} hold NaN or infinity; restore the file")
     numbers = np.tile(np.asarray(charges, dtype=np.int64), (len(coordinates), 1))
     groups = np.full(len(numbers), "all")
-    frames = Frames(numbers, np.asarray(coordinates, dtype=float), labels, groups, level)
+    frames = Frames(numbers, np.asarray(coordinates, dtype=float), labels, groups, (level,))
     check_units(frames, source)
     return frames

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -81,6 +82,14 @@ def read_qm9(source: Path, excluded: Path | None = None) -> Molecules:
         if not records:
             raise InputError(f"{source}: holds no molecules; give QM9's dsgdb9nsd files")
         found = _stacked(records)
+    sizes = {
+        len(values) for values in (found.index, found.numbers, found.positions, *found.properties.values())
+    }
+    if len(sizes) > 1:
+        raise InputError(f"{source}: arrays of {sorted(sizes)} molecules; restore the file")
+    for name, values in {"positions": found.positions, **found.properties}.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{source}: {name} holds NaN or infinity; restore the file")
     if excluded:
         found = found.take(np.flatnonzero(~np.isin(found.index, read_excluded(excluded))))
     return found.take(np.argsort(found.index, kind="stable"))
@@ -123,14 +132,22 @@ def _texts(source: Path) -> Iterator[str]:
     if source.is_dir():
         for path in sorted(source.glob("*.xyz")):
             yield path.read_text(encoding="utf-8")
-    elif source.is_file() and ".tar" in source.suffixes:
-        with tarfile.open(source) as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if member.name.endswith(".xyz") else None
-                if stream:
-                    yield stream.read().decode()
+    elif source.is_file() and tarfile.is_tarfile(source):
+        try:
+            with tarfile.open(source) as archive:
+                for member in archive:
+                    stream = archive.extractfile(member) if member.name.endswith(".xyz") else None
+                    if stream:
+                        yield stream.read().decode()
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise InputError(f"{source}: ends early or is damaged ({error}); restore the archive") from None
     elif source.is_file():
-        yield source.read_text(encoding="utf-8")
+        try:
+            yield source.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{source}: neither text nor a whole tar archive ({error}); restore it"
+            ) from None
     else:
         raise InputError(f"{source}: no such file or folder; docs/accuracy.md tells where QM9 is to be had")
 
@@ -185,7 +202,7 @@ def _from_npz(source: Path) -> Molecules:
         numbers = arrays["charges"].astype(np.int64)
         properties = {name: arrays[name].astype(float) for name in RAW_ORDER if name in arrays}
         return Molecules(arrays["index"].astype(np.int64), numbers, arrays["positions"], properties)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
         raise InputError(
             f"{source}: no .npz of QM9 ({error}); it needs charges, positions, index and the properties"
         ) from None

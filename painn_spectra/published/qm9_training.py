@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, output_lock, write_json, write_text
-from painn_spectra.fitting import Trainer, learning_rate
+from painn_spectra.fitting import Trainer, learning_rate, stalled
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.painn import N_ELEMENTS
 from painn_spectra.plan import STAGE_VERSION
@@ -35,6 +35,8 @@ def train_qm9(
 
     A killed training goes on from its checkpoint.
     """
+    if target not in TARGETS:
+        raise InputError(f"{target}: is no property of QM9 that is learnt; take one of {', '.join(TARGETS)}")
     data = read_qm9(Path(settings.data), Path(settings.excluded) if settings.excluded else None)
     if target not in data.properties:
         raise InputError(f"{settings.data}: has no {target}; it has {', '.join(data.properties)}")
@@ -97,7 +99,8 @@ def fit_scalar(
     batch_size = min(settings.batch_size, len(known))
     per_epoch = len(known) // batch_size
     n_steps = settings.epochs * per_epoch
-    validate_every = per_epoch * max(1, settings.epochs // N_VALIDATIONS)
+    cosine = settings.schedule == "cosine"
+    validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
     progress = Progress(f"QM9 {target}", n_steps)
     progress.resume_at(trainer.step)
     before, began = trainer.seconds, time.monotonic()
@@ -125,6 +128,8 @@ def fit_scalar(
                     "learning_rate": rate, "train_loss": train_loss, "mae": mae}  # fmt: skip
             trainer.metrics += json.dumps(line) + "\n"
             note, trainer.losses = f"MAE {mae:.4g} {TARGETS[target].unit}", []
+            if not cosine and stalled(trainer, mae, settings):
+                break
         if time.monotonic() - saved > settings.checkpoint_interval_s:
             trainer.save(checkpoint, key)
             saved = time.monotonic()

@@ -1,6 +1,7 @@
 # The settings, checked once, and the words the rules share.
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 

@@ -21,17 +21,30 @@ rule pretrain_member:
         "painn-spectra pretrain --settings {params.settings:q} {input} {output} > {log} 2>&1"
 
 
-def start_model(wildcards):
+def start_path(wildcards):
     """What training goes on from: a model made before, the pre-trained one, or nothing."""
-    path = start_from(SETTINGS, wildcards.molecule, int(wildcards.member))
-    return (ancient(path) if SETTINGS.train.start_from else path) if path else []
+    return start_from(SETTINGS, wildcards.molecule, int(wildcards.member))
+
+
+def pretrained_model(wildcards):
+    """The start that a job makes. One made before is no input: Snakemake would look for the job that makes it."""
+    return [] if SETTINGS.train.start_from else start_path(wildcards) or []
+
+
+def start_option(wildcards):
+    path = start_path(wildcards)
+    return f"--start-from {shlex.quote(path)}" if path else ""
+
+
+def start_content(wildcards):
+    return content_hash(start_path(wildcards)) if SETTINGS.train.start_from else ""
 
 
 rule train_member:
     input:
         dataset=dataset,
         split=split,
-        start=start_model,
+        start=pretrained_model,
     output:
         model="results/{molecule}/model/{member}/model.pt",
         metrics="results/{molecule}/model/{member}/metrics.jsonl",
@@ -42,8 +55,8 @@ rule train_member:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
-        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
+        start=start_option,
+        content=start_content,
         same="",
     threads: 1 # a second gains a tenth, and waits for ever on a core that something else holds
     resources:
@@ -69,7 +82,7 @@ use rule train_member as train_round with:
         dataset=in_round("dataset.extxyz"),
         split=in_round("split.json"),
         before=model_before,
-        start=start_model,
+        start=pretrained_model,
     output:
         model=in_round("model/{member}/model.pt"),
         metrics=in_round("model/{member}/metrics.jsonl"),
@@ -80,8 +93,8 @@ use rule train_member as train_round with:
     params:
         settings=settings("train"),
         version=STAGE_VERSION["train"],
-        start=lambda wildcards, input: f"--start-from {input.start}" if input.start else "",
-        content=lambda wildcards, input: content_hash(input.start) if SETTINGS.train.start_from else "",
+        start=start_option,
+        content=start_content,
         same=lambda wildcards, input: f"--same-as {' '.join(input.before)}" if input.before else "",
 
 
