@@ -106,7 +106,7 @@ def read_factors(path: Path, models: Sequence[Path]) -> dict[str, float]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         hashes, found = content["models"], {name: float(f) for name, f in content["factors"].items()}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no calibration ({error}); make one with painn-spectra calibrate") from None
     if hashes != _hashes(models):
         raise InputError(f"{path}: is the calibration of other models; calibrate these, or name its own")

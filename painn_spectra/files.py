@@ -34,7 +34,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         for listener in listeners:
             listener.append(target)
     except OSError as error:
-        error.filename = error.filename or str(target)
+        if error.filename in (None, str(temporary)):  # nobody knows the temporary name
+            error.filename = str(target)
         raise
     finally:
         temporary.unlink(missing_ok=True)

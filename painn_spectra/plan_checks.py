@@ -47,10 +47,10 @@ def check_plan(config: Config) -> list[str]:
             )
         paths = {"labels": molecule.labels, **molecule.experiment.sources}
         for key, path in paths.items():
-            if path and (path.startswith("-") or not path.isprintable()):
+            if path and (path.startswith("-") or not path.isprintable() or set(path) & set("{}")):
                 raise InputError(
                     f"molecules.{molecule.name}: {key} = {path!r} would be taken for an option, or holds "
-                    "characters that do not print; rename the file, or write ./ before its name"
+                    "braces or characters that do not print; rename the file, or write ./ before its name"
                 )
         for key, path in molecule.experiment.sources.items():
             if key != "bands" and is_address(path):

@@ -72,7 +72,7 @@ def read_split(path: Path, dataset: Path) -> Parts:
         content = json.loads(Path(path).read_text())
         parts = {name: content[name] for name in ("train", "validation", "test")}
         stored = content["dataset_sha256"]
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'"
         ) from None

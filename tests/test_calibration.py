@@ -96,6 +96,9 @@ def test_predictions_carry_the_calibrated_spread(ensemble, tmp_path):
         assert len(out[0].info["model_polarizability_spread"].ravel()) == 9
     with pytest.raises(InputError, match="calibration of other models"):
         read_factors(told, members(ensemble)[:2])
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(InputError, match="no calibration"):
+        read_factors(tmp_path / "list.json", members(ensemble))
     with pytest.raises(InputError, match="one model has no spread"):
         calibrate(members(ensemble)[:1], data, split, told)
 

@@ -60,6 +60,7 @@ def results(tmp_path):
         (["summary", "."], ["holds no results"]),
         (["md", "--threads", "-1", *"abcd"], ["--threads", "'-1'", "positive"]),
         (["md", "--threads", "two", *"abcd"], ["--threads", "'two'", "positive"]),
+        (["ipi", "--port", "99999", *"ab"], ["--port", "'99999'", "1 to 65535"]),
         (["schema", "/dev/null/folder/schema.json"], ["/dev/null/folder", "Not a directory", "check path"]),
     ],
 )

@@ -124,6 +124,9 @@ def test_split_belongs_to_its_dataset(water_labels, tmp_path):
     dataset.write_text(dataset.read_text() + "\n")
     with pytest.raises(InputError, match="another"):
         read_split(split, dataset)
+    split.write_text("[]")
+    with pytest.raises(InputError, match="not a split file"):
+        read_split(split, dataset)
 
 
 def test_labels_are_of_one_molecule(water_labels, ethanol_labels, tmp_path):
@@ -166,6 +169,14 @@ def test_labels_are_of_one_level_of_theory(tmp_path):
 ])  # fmt: skip
 def test_texts_of_one_level(level, other, same):
     assert (theory(level) == theory(other)) is same
+
+
+def test_single_atoms_are_refused(tmp_path):
+    energies = 'Properties=species:S:1:pos:R:3:REF_forces:R:3 REF_energy=-1.0 pbc="F F F"'
+    (tmp_path / "a.extxyz").write_text(f"1\n{energies}\nO 0.0 0.0 0.0 0.0 0.0 0.0\n" * 9)
+    outputs = tmp_path / "d.extxyz", tmp_path / "s.json"
+    with pytest.raises(InputError, match=r"a.extxyz: a single atom has no vibrations"):
+        gather_labels([tmp_path / "a.extxyz"], *outputs, DatasetSettings(), properties=("energy", "forces"))
 
 
 def test_a_comment_may_be_a_number(tmp_path):

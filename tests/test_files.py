@@ -22,6 +22,13 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    """Not the temporary one."""
+    with pytest.raises(IsADirectoryError) as caught:
+        write_json(tmp_path, [1])
+    assert caught.value.filename == str(tmp_path)
+
+
 def _hold(path, ready, done):
     with output_lock(path):
         ready.set()

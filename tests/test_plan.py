@@ -314,6 +314,14 @@ def test_what_cannot_be_gone_on_from_is_told_before_any_label(start, words, tmp_
         check_plan(config_of(one, train={"start_from": start}, model=SIZE))
 
 
+def test_braces_in_a_path_are_refused(tmp_path, monkeypatch):
+    """Snakemake would take them for wildcards."""
+    monkeypatch.chdir(tmp_path)
+    Path("{x}.extxyz").touch()
+    with pytest.raises(InputError, match="braces or characters that do not print; rename the file"):
+        check_plan(config_of({"name": "a", "labels": "{x}.extxyz"}))
+
+
 def test_a_model_of_an_entry_that_the_config_has_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.extxyz").touch()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from painn_spectra.commands.parsing import Add, Arguments, positive, take_threads, whole
+from painn_spectra.commands.parsing import Add, Arguments, port, take_threads, whole
 
 
 def md(a: Arguments) -> None:
@@ -57,5 +57,5 @@ def declare(add: Add) -> None:
     driver.add_argument("model", type=Path, metavar="MODEL")
     driver.add_argument("structure", type=Path, metavar="STRUCTURE", help="extxyz: the atoms in i-PI's order")
     driver.add_argument("--host", default="localhost", help="where i-PI listens, default: %(default)s")
-    driver.add_argument("--port", type=positive, default=31415, metavar="N", help="default: %(default)s")
+    driver.add_argument("--port", type=port, default=31415, metavar="N", help="default: %(default)s")
     driver.add_argument("--unix", metavar="NAME", help="name of a UNIX socket, instead of host and port")
