@@ -262,7 +262,7 @@ def draw(runs: list[Run]) -> None:
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ticks = sorted({size for _, _, size, _ in series(runs)})
-            axis.set_xticks(ticks, [str(size) for size in ticks])
+            axis.set_xticks(ticks, [str(size) if k % 2 == 0 else "" for k, size in enumerate(ticks)])
             axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         save(figure, FIGURES / "learning_curve.svg", FIGURES / "learning_curve.png")
