@@ -96,13 +96,16 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     frames = read_atoms(dataset)
     numbers = frames[0].numbers.astype(np.int64)
     check_one_molecule(dataset, [frame.numbers for frame in frames], numbers)
-    if len(numbers) < 2:
-        raise InputError(f"{dataset}: {frames[0].symbols} has no vibrations; give at least two atoms")
     return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
 
 
 def check_one_molecule(path: Path, frames: Iterable[np.ndarray], atoms: np.ndarray) -> None:
-    """Raise InputError where a frame's atomic numbers, padding aside, are not `atoms` in their order."""
+    """Raise InputError where a frame's atomic numbers, padding aside, are not `atoms` in their order.
+
+    Nor may `atoms` be a single one.
+    """
+    if len(atoms) < 2:
+        raise InputError(f"{path}: a single atom has no vibrations; give at least two atoms")
     for k, numbers in enumerate(frames):
         real = numbers[numbers > 0]
         if not np.array_equal(real, atoms):

@@ -8,12 +8,19 @@ import json
 import os
 import shutil
 import socket
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from painn_spectra.errors import InputError
 
+DAMAGE = (  # what reading a damaged .npz archive raises
+    ValueError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 listeners: list[list[Path]] = []  # each is told what this process writes (provenance.py)
 
 

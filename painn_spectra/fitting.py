@@ -134,8 +134,7 @@ def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> 
     batch_size = min(settings.batch_size, len(task.train))
     per_epoch = len(task.train) // batch_size  # full batches only; each epoch leaves out other frames
     n_steps = settings.epochs * per_epoch
-    cosine = settings.schedule == "cosine"
-    validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
+    validate_every = per_epoch * epochs_between_validations(settings)
     trainer.potential.train()
     n_displaced = min(len(task.slopes), max(1, batch_size // 2)) if task.slopes else 0
 
@@ -177,7 +176,7 @@ def fit(trainer: Trainer[Potential], task: Task, checkpoint: Path, key: str) -> 
             trainer.metrics += json.dumps(line) + "\n"
             shown = "forces_mae_meV_A" if "forces_mae_meV_A" in errors else "loss"
             note, trainer.losses = f"{shown} {errors[shown]:.4g}", []
-            if not cosine and stalled(trainer, errors["loss"], settings):
+            if stalled(trainer, errors["loss"], settings):
                 break
         if time.monotonic() - saved > settings.checkpoint_interval_s:
             trainer.save(checkpoint, key)
@@ -193,8 +192,15 @@ def learning_rate(trainer: Trainer, settings: TrainSettings, n_steps: int) -> fl
     return warm * settings.learning_rate * 0.5 * (1 + math.cos(math.pi * trainer.step / n_steps))
 
 
-def stalled(trainer: Trainer, loss: float, settings: TrainSettings) -> bool:
-    """Keep the best weights, halve the rate when the loss stalls; True when training should stop."""
+def epochs_between_validations(settings: TrainSettings) -> int:
+    """The plateau schedule needs every epoch's loss."""
+    return max(1, settings.epochs // N_VALIDATIONS) if settings.schedule == "cosine" else 1
+
+
+def stalled(trainer: Trainer[Any], loss: float, settings: TrainSettings) -> bool:
+    """Plateau schedule: keep the best weights, halve the rate when the loss stalls; True to stop training."""
+    if settings.schedule != "plateau":
+        return False
     if loss < trainer.best:
         trainer.best, trainer.epochs_since_best = loss, 0
         averaged = trainer.averaged.state_dict()

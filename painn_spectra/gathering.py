@@ -47,8 +47,6 @@ def gather_labels(
     sets = [read_frames(path, properties) for path in written]
     before = [read_frames(previous[0], properties)] if previous else []
     sources = [*(previous or ())[:1], *written]
-    if len(sets[0].numbers[0]) < 2:
-        raise InputError(f"{written[0]}: a single atom has no vibrations; give molecules")
     check_one_level(
         (str(path), level)
         for path, frames in zip(sources, [*before, *sets], strict=True)

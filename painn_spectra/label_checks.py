@@ -8,10 +8,12 @@ molecules with a few frames each, a GFN2-xTB polarizability in a0³.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
@@ -73,6 +75,13 @@ PAIRS = [
     for length, length_A in LENGTH_UNITS.items()
     for sign in (1, -1)
 ]
+
+
+def check_finite(arrays: Mapping[str, NDArray[np.float64]], source: Path | str) -> None:
+    """Raise InputError naming the array of a published file that holds NaN or infinity."""
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{source}: values of {name} hold NaN or infinity; restore the file")
 
 
 def check_units(frames: "Frames", source: Path | str) -> None:

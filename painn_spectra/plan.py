@@ -23,7 +23,7 @@ STAGE_VERSION = {
     "gather-published": 1,
     "label-pretraining": 2,
     "pretrain": 3,
-    "train": 4,
+    "train": 5,
     "evaluate": 3,
     "calibrate": 1,
     "md": 6,
@@ -38,7 +38,7 @@ STAGE_VERSION = {
     "compare": 4,
     "report": 4,
     "accuracy": 1,
-    "qm9": 1,
+    "qm9": 2,
 }
 
 # settings of `tepigs` that the sampling of centroids does not use

@@ -9,7 +9,7 @@ from painn_spectra.first_frame import FirstFrame, check_atoms, check_cutoff, fir
 from painn_spectra.levels import theory
 from painn_spectra.settings.molecule import Molecule
 from painn_spectra.sources import computes_labels, data_source, entry, labels_file, model_source
-from painn_spectra.start_files import check_start_files
+from painn_spectra.start_files import check_name, check_start_files
 
 SHIPPED = Path(__file__).parents[1]  # the program's own folder, where it is not installed as a package
 
@@ -47,11 +47,8 @@ def check_plan(config: Config) -> list[str]:
             )
         paths = {"labels": molecule.labels, **molecule.experiment.sources}
         for key, path in paths.items():
-            if path and (path.startswith("-") or not path.isprintable() or set(path) & set("{}")):
-                raise InputError(
-                    f"molecules.{molecule.name}: {key} = {path!r} would be taken for an option, or holds "
-                    "braces or characters that do not print; rename the file, or write ./ before its name"
-                )
+            if path:
+                check_name(f"molecules.{molecule.name}: {key}", path)
         for key, path in molecule.experiment.sources.items():
             if key != "bands" and is_address(path):
                 check_address(path)

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import torch
 
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.fitting import Trainer
 from painn_spectra.model.checkpoint import save_model
 from painn_spectra.model.potential import Potential
 from painn_spectra.settings.training import TrainSettings
+
+NO_CHECKPOINT = (
+    OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def snapshot(state: Path, model: Path) -> None:
@@ -26,18 +30,9 @@ def snapshot(state: Path, model: Path) -> None:
         trainer = Trainer(potential, settings)
         trainer.load_state_dict(saved["trainer"])
         potential.load_state_dict(trainer.weights)
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+    except NO_CHECKPOINT as error:
         raise InputError(
-            f"{state}: no checkpoint of a training ({reason}); name MODEL.parts/state.pt"
+            f"{state}: no checkpoint of a training ({first_line(error)}); name MODEL.parts/state.pt"
         ) from None
     lines = trainer.metrics.splitlines()
     metadata = told | {

@@ -39,11 +39,7 @@ def check_start_files(config: Config, name: str, elements: Sequence[int] = ()) -
                 f"train.start_from = {given}: no such file {path}; give a model.pt, or remove the line to "
                 "train from random or pre-trained weights"
             )
-        if path.startswith("-") or not path.isprintable():
-            raise InputError(
-                f"train.start_from = {given!r} would be taken for an option, or holds characters that do not "
-                "print; rename the file, or write ./ before its name"
-            )
+        check_name("train.start_from", path)
         place = Path(os.path.relpath(path)).parts
         if place[0] == "results" and own & {*place[1:2]} and {*place[2:3]} <= MODELS:  # jobs remove it first
             raise InputError(
@@ -51,6 +47,15 @@ def check_start_files(config: Config, name: str, elements: Sequence[int] = ()) -
                 "copy it out of results/ and name the copy, or take the entry out of the config"
             )
         check_start(load_model(path), config.model, elements, path)
+
+
+def check_name(key: str, path: str) -> None:
+    """Raise InputError for a path that a command or Snakemake would take for something else."""
+    if path.startswith("-") or not path.isprintable() or set(path) & set("{}"):
+        raise InputError(
+            f"{key} = {path!r} would be taken for an option, or holds braces or characters that do not "
+            "print; rename the file, or write ./ before its name"
+        )
 
 
 def check_start(

@@ -6,7 +6,6 @@ doi:10.1088/2632-2153/abba6f, the same geometries at PBE/def2-SVP. The two label
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from ase.io import write
@@ -16,8 +15,8 @@ from painn_spectra import keys
 from painn_spectra.dataset import LEVEL_KEY, Frames, labelled_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path
-from painn_spectra.label_checks import check_units
+from painn_spectra.files import DAMAGE, atomic_path
+from painn_spectra.label_checks import check_finite, check_units
 from painn_spectra.settings.molecule import Published
 from painn_spectra.split import write_split
 from painn_spectra.units import KCAL_MOL_EV
@@ -82,17 +81,12 @@ def _frames(settings: Published, source: str) -> Frames:
     try:
         with np.load(local_copy(source, CACHE)) as file:
             arrays = [file[key] for key in ("nuclear_charges", "coords", energy_key, forces_key)]
-    except (KeyError, ValueError, OSError, EOFError, TypeError, BadZipFile) as error:
+    except (*DAMAGE, KeyError, TypeError) as error:
         raise InputError(f"{source}: is no file of rMD17 ({error}); give one of its .npz files") from None
     charges, coordinates, energies, forces = arrays
     shapes = [array.shape for array in arrays]
     n, n_atoms = len(coordinates), charges.size
-    if (
-        not charges.ndim == 1
-        or shapes[1] != (n, n_atoms, 3)
-        or energies.size != n
-        or forces.shape != shapes[1]
-    ):
+    if energies.size != n or shapes != [(n_atoms,), (n, n_atoms, 3), energies.shape, (n, n_atoms, 3)]:
         raise InputError(f"{source}: shapes {shapes} do not fit each other; restore the file")
     chosen = np.arange(n) if index is None else index
     if not len(chosen):
@@ -112,9 +106,7 @@ def checked(
         keys.ENERGY: np.asarray(energies, dtype=float).reshape(-1) * KCAL_MOL_EV,
         keys.FORCES: np.asarray(forces, dtype=float) * KCAL_MOL_EV,
     }
-    for name, values in {"coordinates": coordinates, **labels}.items():
-        if not np.isfinite(values).all():
-            raise InputError(f"{source}: {name} hold NaN or infinity; restore the file")
+    check_finite({"coordinates": coordinates, **labels}, source)
     numbers = np.tile(np.asarray(charges, dtype=np.int64), (len(coordinates), 1))
     groups = np.full(len(numbers), "all")
     frames = Frames(numbers, np.asarray(coordinates, dtype=float), labels, groups, (level,))

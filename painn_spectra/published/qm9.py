@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
+from painn_spectra.files import DAMAGE
+from painn_spectra.label_checks import check_finite
 from painn_spectra.units import HARTREE_EV
 
 Array = NDArray[np.float64]
@@ -87,9 +88,7 @@ def read_qm9(source: Path, excluded: Path | None = None) -> Molecules:
     }
     if len(sizes) > 1:
         raise InputError(f"{source}: arrays of {sorted(sizes)} molecules; restore the file")
-    for name, values in {"positions": found.positions, **found.properties}.items():
-        if not np.isfinite(values).all():
-            raise InputError(f"{source}: {name} holds NaN or infinity; restore the file")
+    check_finite({"positions": found.positions, **found.properties}, source)
     if excluded:
         found = found.take(np.flatnonzero(~np.isin(found.index, read_excluded(excluded))))
     return found.take(np.argsort(found.index, kind="stable"))
@@ -139,7 +138,7 @@ def _texts(source: Path) -> Iterator[str]:
                     stream = archive.extractfile(member) if member.name.endswith(".xyz") else None
                     if stream:
                         yield stream.read().decode()
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, *DAMAGE) as error:
             raise InputError(f"{source}: ends early or is damaged ({error}); restore the archive") from None
     elif source.is_file():
         try:
@@ -202,7 +201,7 @@ def _from_npz(source: Path) -> Molecules:
         numbers = arrays["charges"].astype(np.int64)
         properties = {name: arrays[name].astype(float) for name in RAW_ORDER if name in arrays}
         return Molecules(arrays["index"].astype(np.int64), numbers, arrays["positions"], properties)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+    except (*DAMAGE, KeyError, TypeError) as error:
         raise InputError(
             f"{source}: no .npz of QM9 ({error}); it needs charges, positions, index and the properties"
         ) from None

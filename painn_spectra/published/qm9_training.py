@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
 from painn_spectra.files import atomic_path, content_hash, output_lock, write_json, write_text
-from painn_spectra.fitting import Trainer, learning_rate, stalled
+from painn_spectra.fitting import Trainer, epochs_between_validations, learning_rate, stalled
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.painn import N_ELEMENTS
 from painn_spectra.plan import STAGE_VERSION
@@ -24,7 +24,6 @@ from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSet
 
 FORMAT_VERSION = 1
 EVALUATION_BATCH = 256
-N_VALIDATIONS = 100
 
 
 def train_qm9(
@@ -99,8 +98,7 @@ def fit_scalar(
     batch_size = min(settings.batch_size, len(known))
     per_epoch = len(known) // batch_size
     n_steps = settings.epochs * per_epoch
-    cosine = settings.schedule == "cosine"
-    validate_every = per_epoch * (max(1, settings.epochs // N_VALIDATIONS) if cosine else 1)
+    validate_every = per_epoch * epochs_between_validations(settings)
     progress = Progress(f"QM9 {target}", n_steps)
     progress.resume_at(trainer.step)
     before, began = trainer.seconds, time.monotonic()
@@ -128,7 +126,7 @@ def fit_scalar(
                     "learning_rate": rate, "train_loss": train_loss, "mae": mae}  # fmt: skip
             trainer.metrics += json.dumps(line) + "\n"
             note, trainer.losses = f"MAE {mae:.4g} {TARGETS[target].unit}", []
-            if not cosine and stalled(trainer, mae, settings):
+            if stalled(trainer, mae, settings):
                 break
         if time.monotonic() - saved > settings.checkpoint_interval_s:
             trainer.save(checkpoint, key)

@@ -22,7 +22,7 @@ from painn_spectra.md.minima import predict
 from painn_spectra.md.starts import find_starts
 from painn_spectra.md.state import centred
 from painn_spectra.md.workers import Load, single_thread
-from painn_spectra.model.checkpoint import learnt, load_model
+from painn_spectra.model.checkpoint import learnt, load_members, load_model
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.sampling.output import Group, write_selection
 from painn_spectra.sampling.parts import scatter
@@ -138,9 +138,12 @@ def held_out_errors(members: Sequence[Path], dataset: Path, split: Path | None) 
     """Mean absolute errors of the ensemble's mean on the test frames, in shown units."""
     if split is None:
         return {}
-    frames = read_frames(dataset, learnt(load_model(members[0])))
+    potentials = load_members(members)
+    frames = read_frames(dataset, learnt(potentials[0]))
     test = frames.take(read_split(split, dataset)["test"])
-    predicted = mean_over([evaluate_frames(load_model(path), test, path) for path in members])
+    predicted = mean_over(
+        [evaluate_frames(one, test, path) for one, path in zip(potentials, members, strict=True)]
+    )
     return {row["property"]: row["mae"] for row in error_rows(predicted, test, test)}
 
 

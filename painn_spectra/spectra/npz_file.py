@@ -1,9 +1,7 @@
 """Reading .npz archives, never a pickle: whole small ones, or a series by streaming its members."""
 
 import math
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from painn_spectra.errors import InputError, first_line
+from painn_spectra.files import DAMAGE
 from painn_spectra.spectra.series import (
     MOTION_SHAPES,
     SERIES_SHAPES,
@@ -25,10 +24,6 @@ from painn_spectra.spectra.series import (
 FIX = "save plain arrays of numbers with np.savez"
 MASSES, NUMBERS = "masses_amu", "numbers"
 MOST_ATOMS = 100_000
-DAMAGE = (
-    ValueError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError, tokenize.TokenError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 class Member:
