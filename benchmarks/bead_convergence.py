@@ -14,13 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from painn_spectra import keys
+from painn_spectra.files import read_object
 from painn_spectra.md.ring_polymer import RingPolymer
 from painn_spectra.md.statistics import mean_with_error
 from painn_spectra.plotting import BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH_IN, save, style
 from painn_spectra.spectra.bands import band_centroid
 from painn_spectra.spectra.compare import read_replicas
 from painn_spectra.spectra.harmonic import read_sticks
-from painn_spectra.tables import read_object
 from painn_spectra.units import BOLTZMANN_EV_K, LIGHT_CM_FS
 
 COLOURS = (VERMILION, ORANGE, GREEN, BLUE, PURPLE)

@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from painn_spectra.files import write_text
-from painn_spectra.tables import markdown, read_csv, read_notes, read_object, shown
+from painn_spectra.files import read_object, write_text
+from painn_spectra.tables import markdown, read_csv, read_notes, shown
 
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURES = ROOT / "docs/gallery.md", ROOT / "docs/figures/gallery"

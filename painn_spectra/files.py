@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 
 DAMAGE = (  # what reading a damaged .npz archive raises
     ValueError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError, tokenize.TokenError,
@@ -96,6 +96,25 @@ def content_hash(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_object(path: Path, *needed: str) -> dict[str, Any]:
+    """The JSON object in a file that this program wrote; {} for no file, unless keys are `needed`.
+
+    Raises InputError where it is damaged or lacks one of them.
+    """
+    if not needed and not path.is_file():
+        return {}
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
+        missing = [name for name in needed if name not in content]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no JSON of this program ({first_line(error)}); remove it and run snakemake again"
+        ) from None
+    if missing:
+        raise InputError(f"{path}: lacks {', '.join(missing)}; remove it and run snakemake again")
+    return content
 
 
 def open_parts(parts: Path, key: Any) -> None:

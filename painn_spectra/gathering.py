@@ -1,6 +1,5 @@
 """The stage `gather`: all labels of a molecule in one data set, and its split."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from painn_spectra import keys
 from painn_spectra.dataset import Frames, check_one_molecule, read_frames
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, write_text
+from painn_spectra.files import atomic_path, read_object, write_text
 from painn_spectra.label_checks import check_units
 from painn_spectra.levels import check_one_level
 from painn_spectra.settings.training import DatasetSettings
@@ -37,7 +36,7 @@ def gather_labels(
     """
     check_failures(failures)
     written = [path for path in labels if path.stat().st_size]
-    if not written and previous and not any(_n_frames(path) for path in failures):
+    if not written and previous and not any(read_object(path, "n_frames")["n_frames"] for path in failures):
         # the rounds have ended: what follows sees the same set
         write_text(dataset, previous[0].read_text(encoding="utf-8"))
         write_text(split, previous[1].read_text(encoding="utf-8"))
@@ -87,13 +86,9 @@ def tell_copies(sets: Sequence[Frames], parts: dict[str, list[int]]) -> None:
         )
 
 
-def _n_frames(report: Path) -> int:
-    return int(json.loads(report.read_text(encoding="utf-8"))["n_frames"])
-
-
 def check_failures(reports: Sequence[Path]) -> None:
     """Print the frames that labelling left out; raise InputError when they are more than 5 %."""
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
+    contents = [read_object(path, "n_frames", "failed") for path in reports]
     failed = {frame: text for content in contents for frame, text in content["failed"].items()}
     total = sum(content["n_frames"] for content in contents)
     for frame, reason in sorted(failed.items()):

@@ -1,6 +1,5 @@
 """Errors on the validation frames along the training, and the training loss beside them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.ticker import LogFormatter
 from painn_spectra import keys
 from painn_spectra.loss import PLAIN_UNITS
 from painn_spectra.plotting import BLACK, COLUMN_IN, PARITY_COLOURS, WIDTH_IN, save, style
+from painn_spectra.tables import read_metrics
 
 Curve = list[dict[str, Any]]
 
@@ -20,11 +20,6 @@ class PlainNumbers(LogFormatter):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
-
-
-def read_metrics(path: Path) -> Curve:
-    """Lines of metrics.jsonl."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def draw_losses(metrics: Sequence[Path], files: Sequence[Path], width_in: float = WIDTH_IN) -> None:

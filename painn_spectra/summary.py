@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from painn_spectra.errors import InputError
-from painn_spectra.tables import columns, pairs, paragraphs, read_csv, read_notes, read_object, text_table
+from painn_spectra.files import read_object
+from painn_spectra.tables import columns, pairs, paragraphs, read_csv, read_notes, text_table
 
 ERROR_COLUMNS = ("property", "unit", "mae", "baseline_mae", "rmse", "n")
 BAND_COLUMNS = (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from painn_spectra.errors import InputError
 from painn_spectra.spectra.csv_files import read_table
 
 Row = Mapping[str, Any]
@@ -23,9 +24,15 @@ def read_notes(path: Path) -> dict[str, str]:
     return read_table(path)[0] if path.is_file() else {}
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object of a file. No file, no keys."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Validations that a training's metrics.jsonl holds; InputError where it is damaged or empty."""
+    try:
+        curve = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        if not curve:
+            raise ValueError("it is empty")
+    except ValueError as error:
+        raise InputError(f"{path}: is no training's metrics.jsonl ({error}); train again") from None
+    return curve
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, output_lock, write_json
+from painn_spectra.files import atomic_path, output_lock, read_object, write_json
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -69,3 +69,23 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
     with atomic_path(tmp_path / name) as temporary:
         temporary.touch()
     assert {path.name for path in tmp_path.iterdir()} == {name, *others}
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ('{"n_frames": 5', "is no JSON of this program .*; remove it and run snakemake again"),
+    ("[1, 2]", "is no JSON of this program"),
+    ("7", "is no JSON of this program"),
+    ('{"failed": {}}', "lacks n_frames; remove it"),
+    ("\xff", "is no JSON of this program"),
+])  # fmt: skip
+def test_damaged_records_are_named(content, words, tmp_path):
+    path = tmp_path / "failed.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=f"failed.json: {words}"):
+        read_object(path, "n_frames", "failed")
+
+
+def test_a_record_that_may_be_missing(tmp_path):
+    assert read_object(tmp_path / "none.json") == {}
+    with pytest.raises(InputError, match=r"none.json: is no JSON of this program .*No such file"):
+        read_object(tmp_path / "none.json", "n_frames")

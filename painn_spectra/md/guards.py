@@ -4,7 +4,6 @@ A replica stops when anything about it is no number, a bond breaks, its total en
 a geometry lies far outside of the range that the model was trained in.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.files import write_json
+from painn_spectra.files import read_object, write_json
 from painn_spectra.md.bonds import bonds
 from painn_spectra.trained_range import Bounds
 from painn_spectra.units import BOLTZMANN_EV_K
@@ -36,9 +35,7 @@ Stopped = dict[int, dict[str, Any]]  # replica -> time_ps, step, reason
 
 def stopped_in(folder: Path) -> Stopped:
     """Replicas of a block that have stopped."""
-    file = folder / FILE
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {int(replica): told for replica, told in known.items()}
+    return {int(replica): told for replica, told in read_object(folder / FILE).items()}
 
 
 def kept_rows(folder: Path) -> list[int]:

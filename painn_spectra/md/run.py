@@ -18,7 +18,7 @@ from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.dataset import labelled_geometries
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash, open_parts, output_lock, write_json
+from painn_spectra.files import content_hash, open_parts, output_lock, read_object, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.kinds import beads_of, block_replicas, dynamics_settings
 from painn_spectra.md.block import Block, Lengths, lengths
@@ -140,7 +140,7 @@ def run_dynamics(
                     )  # fmt: skip
             write_json(starts_file, found)
         starting.close()
-        starts = json.loads(starts_file.read_text(encoding="utf-8"))
+        starts = read_object(starts_file, "conformers", "replicas")
         check_fastest_vibration(settings, starts["conformers"])
         check_ring_polymer(settings, beads_of(dynamics, settings), temperature_K)
         plan = lengths(settings)

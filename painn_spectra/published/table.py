@@ -1,14 +1,13 @@
 """Measured errors beside published ones: MD17, rMD17, QM9."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from painn_spectra import keys
 from painn_spectra.errors import InputError
-from painn_spectra.files import write_text
-from painn_spectra.tables import markdown, read_csv, read_object
+from painn_spectra.files import read_object, write_text
+from painn_spectra.tables import markdown, read_csv, read_metrics
 from painn_spectra.units import KCAL_MOL_EV
 
 # test MAE of energy and forces | kcal/mol and kcal/mol/Å, 950 or 1000 training geometries
@@ -68,10 +67,7 @@ def measured(folder: Path) -> dict[str, Any] | None:
     errors = {row["property"]: row for row in read_csv(folder / "evaluation/errors.csv")}
     if "published" not in split or not {keys.ENERGY, keys.FORCES} <= set(errors):
         return None
-    ends = [
-        json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
-        for path in sorted(folder.glob("model/*/metrics.jsonl"))
-    ]
+    ends = [read_metrics(path)[-1] for path in sorted(folder.glob("model/*/metrics.jsonl"))]
     return split["published"] | {
         "entry": folder.name,
         "energy": float(errors[keys.ENERGY]["mae"]),

@@ -15,7 +15,7 @@ from painn_spectra.spectra.experiment import experiment_curve
 from painn_spectra.spectra.measured import Kind
 from painn_spectra.spectra.raman import FIRST_STOKES_CM
 from painn_spectra.spectra.sticks import read_tables
-from painn_spectra.tables import read_csv
+from painn_spectra.tables import read_csv, read_metrics
 from painn_spectra.units import RAMAN_CROSS_SECTION, SECOND_RADIATION_CM_K
 
 DIGITS = 5
@@ -90,8 +90,7 @@ def learning_of(models: Iterable[Path]) -> list[dict[str, Any]]:
     curves = []
     for folder in models:
         metrics = folder / "metrics.jsonl"
-        lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() else []
-        rows = [json.loads(line) for line in lines]
+        rows = read_metrics(metrics) if metrics.is_file() else []
         seen = [row for row in rows if row.get("forces_mae_meV_A") is not None]
         if seen:
             curves.append(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from painn_spectra import __version__
 from painn_spectra.errors import InputError
-from painn_spectra.files import write_text
+from painn_spectra.files import read_object, write_text
 from painn_spectra.first_frame import first_frame
 from painn_spectra.progress import clock
 from painn_spectra.report.bands import band_table, published_table, start_table
@@ -31,7 +31,7 @@ from painn_spectra.report.headings import heading
 from painn_spectra.report.molecule import formula_svg, modes_of
 from painn_spectra.report.words import LIMITS, artefact, cautions
 from painn_spectra.summary import dynamics_folders, effort, job_seconds
-from painn_spectra.tables import pairs, read_csv, read_notes, read_object, shown
+from painn_spectra.tables import pairs, read_csv, read_notes, shown
 
 TIGHT_BINDING = "gfn2-xtb"  # has no functional and no basis to choose
 MODEL_MODES = Path("harmonic/model.csv")

@@ -1,6 +1,5 @@
 """When rounds of labelling end, and what each has brought: errors and changes of the spectrum, drawn."""
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
+from painn_spectra.files import read_object
 from painn_spectra.plotting import BLUE, COLUMN_IN, GREEN, VERMILION, save, style, versions
 from painn_spectra.spectra.csv_files import write_table
 from painn_spectra.spectra.similarity import from_sticks
@@ -56,7 +56,7 @@ def summarise_rounds(
     records: what sampling wrote, round by round, on the models before; spectra: harmonic tables of these
     models, then of the final one; errors: of the final model on the held-out frames.
     """
-    rounds = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+    rounds = [read_object(path, "labels", "errors", "frames_added", "note") for path in records]
     final = {row["property"]: float(row["mae"]) for row in read_csv(errors)}
     last = {"labels": n_labels, "errors": final, "frames_added": 0, "note": "final model"}
     changes = [{}, *(spectrum_changes(*pair) for pair in pairwise(spectra))]

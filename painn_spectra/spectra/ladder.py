@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from painn_spectra.errors import InputError
+from painn_spectra.files import read_object
 from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.bands import band_centroid, band_integral, find_bands
 from painn_spectra.spectra.compare import read_bands, read_replicas
@@ -20,7 +21,6 @@ from painn_spectra.spectra.experiment import experiment_curve
 from painn_spectra.spectra.ladder_figure import draw_ladder
 from painn_spectra.spectra.measured import MeasuredCurve
 from painn_spectra.spectra.similarity import from_sticks
-from painn_spectra.tables import read_object
 
 EXPERIMENT = "experiment"
 STICK_FWHM_CM = 20.0  # that sticks are broadened by, to have maxima and to be drawn

@@ -4,7 +4,6 @@ Te PIGS (path-integral coarse-grained simulations at an elevated temperature): M
 Clementi, Kapil 2022, doi:10.1063/5.0120386.
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from painn_spectra import keys
 from painn_spectra.ase import check_elements
 from painn_spectra.dataset import labelled_atoms, labelled_geometries
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, write_json
+from painn_spectra.files import atomic_path, content_hash, open_parts, output_lock, read_object, write_json
 from painn_spectra.isotopes import isotopic_masses
 from painn_spectra.kinds import BLOCK_REPLICAS
 from painn_spectra.md.block import outermost
@@ -92,7 +91,7 @@ def sample_centroids(
                     settings.seed,
                 )
             write_json(starts_file, found)
-        starts = json.loads(starts_file.read_text(encoding="utf-8"))
+        starts = read_object(starts_file, "conformers", "replicas")
         minima = np.array([starts["conformers"][k]["positions"] for k in starts["replicas"]])
         size = max(1, BLOCK_REPLICAS // settings.n_beads)
         jobs = [
