@@ -24,8 +24,8 @@ spectra: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/painn-spectra summary results/
 
-test: $(STAMP) # a file of tests stays on one core
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+test: $(STAMP) # a file of tests stays on one core; long ones first (tests/conftest.py)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

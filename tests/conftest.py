@@ -15,6 +15,15 @@ from toy_potentials import write_inputs
 from painn_spectra import keys
 
 ROOT = Path(__file__).parents[1]
+LONG = (  # files whose tests take minutes: one that begins last keeps one core busy and leaves the other idle
+    "test_chain", "test_rotating_morse", "test_engine", "test_workflow", "test_training_engine", "test_train",
+    "test_md_faults", "test_exporting",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the order within a file stays."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
