@@ -32,8 +32,8 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {
         "model": {"n_features": 128},
         "train": {
-            "epochs": 600,
-            "pretrain": {"n_frames": 4000, "epochs": 60},
+            "epochs": 300,
+            "pretrain": {"n_frames": 4000, "epochs": 30},
         },
         "md": {"n_replicas": 64, "production_ps": 20.0, "equilibration_ps": 5.0},
     },
@@ -42,6 +42,7 @@ QUALITY: dict[str, dict[str, dict[str, Any]]] = {
         "train": {
             "epochs": 5000,
             "batch_size": 10,
+            "optimizer": "adamw",
             "learning_rate": 5e-4,
             "schedule": "plateau",
             "weight_decay": 0.01,

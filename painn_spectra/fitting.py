@@ -1,4 +1,4 @@
-"""The training loop: shuffled batches, AdamW, averaged weights, checkpoints and exact resume."""
+"""The training loop: shuffled batches, Muon or AdamW, averaged weights, checkpoints and exact resume."""
 
 import copy
 import io
@@ -18,6 +18,7 @@ from painn_spectra.errors import InputError
 from painn_spectra.files import write_bytes
 from painn_spectra.loss import Batch, Loss, faster, validation_errors
 from painn_spectra.model.potential import Potential
+from painn_spectra.muon import MuonAdamW, is_hidden
 from painn_spectra.progress import Progress
 from painn_spectra.settings.training import TrainSettings
 from painn_spectra.slopes import Slopes
@@ -50,10 +51,10 @@ class Trainer(Generic[Model]):
 
     def __init__(self, potential: Model, settings: TrainSettings) -> None:
         self.potential, self.averaged = potential, copy.deepcopy(potential)
-        self.flat, self.flat_averaged = flatten(potential), flatten(self.averaged)
-        self.optimizer = torch.optim.AdamW(
-            [self.flat], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        muon = settings.optimizer == "muon"
+        shapes = [(hidden, one.shape) for hidden, one in ordered(potential, muon)]
+        self.flat, self.flat_averaged = (flatten(one, muon) for one in (potential, self.averaged))
+        self.optimizer = MuonAdamW(self.flat, shapes, settings.learning_rate, settings.weight_decay)
         self.ema_decay, self.gradient_clip = settings.ema_decay, settings.gradient_clip
         self.step = 0
         self.rate = settings.learning_rate  # of the plateau schedule
@@ -67,7 +68,7 @@ class Trainer(Generic[Model]):
 
     def learn(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([self.flat], self.gradient_clip)
         self.optimizer.step()
@@ -112,9 +113,15 @@ class Trainer(Generic[Model]):
         return self.best_weights or self.averaged.state_dict()
 
 
-def flatten(potential: nn.Module) -> nn.Parameter:
+def ordered(potential: nn.Module, muon: bool) -> list[tuple[bool, nn.Parameter]]:
+    """All parameters and whether Muon moves them: these last, equal shapes together."""
+    named = [(muon and is_hidden(name, one), one) for name, one in potential.named_parameters()]
+    return sorted(named, key=lambda pair: (pair[0], pair[1].shape if pair[0] else ()))
+
+
+def flatten(potential: nn.Module, muon: bool) -> nn.Parameter:
     """All parameters as one, of which they and their gradients become views: a step takes few calls."""
-    parameters = list(potential.parameters())
+    parameters = [one for _, one in ordered(potential, muon)]
     flat = nn.Parameter(torch.cat([one.detach().flatten() for one in parameters]))
     flat.grad = torch.zeros_like(flat)
     sizes = [one.numel() for one in parameters]

@@ -22,13 +22,13 @@ STAGE_VERSION = {
     "gather": 1,
     "gather-published": 1,
     "label-pretraining": 2,
-    "pretrain": 3,
-    "train": 5,
+    "pretrain": 4,
+    "train": 6,
     "evaluate": 3,
     "calibrate": 1,
     "md": 6,
     "sample-centroids": 2,
-    "train-correction": 2,
+    "train-correction": 3,
     "vpt2": 3,
     "ladder": 1,
     "harmonic-reference": 2,
@@ -38,7 +38,7 @@ STAGE_VERSION = {
     "compare": 4,
     "report": 4,
     "accuracy": 1,
-    "qm9": 2,
+    "qm9": 3,
 }
 
 # settings of `tepigs` that the sampling of centroids does not use
@@ -127,7 +127,9 @@ def stage_settings(
             own = config.tepigs.model_dump(include={"epochs", "batch_size", "learning_rate", "seed"})
             loss = LossWeights(energy=0.0)  # no label is a free energy
             # squares, for the mean of noisy, skewed labels is what is learnt
-            learning = TrainSettings(**own, loss=loss, linear_beyond=None, device=config.train.device)
+            learning = TrainSettings(
+                **own, optimizer="adamw", loss=loss, linear_beyond=None, device=config.train.device
+            )
             size = config.tepigs.model_dump(include={"n_features", "n_layers", "n_radial"})
             used = {"train": learning.model_dump(exclude={"members", "pretrain"}), "model": model | size}
         case "harmonic-model":

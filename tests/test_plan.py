@@ -148,6 +148,7 @@ EDITS: dict[str, tuple[Any, set[str]]] = {
     "train.epochs": (7, {"train"}),
     "train.batch_size": (4, TRAINING),
     "train.learning_rate": (2e-3, {"train"}),
+    "train.optimizer": ("adamw", TRAINING),
     "train.schedule": ("plateau", {"train"}),
     "train.weight_decay": (0.0, TRAINING),
     "train.plateau_patience_epochs": (3, {"train"}),

@@ -27,7 +27,7 @@ from painn_spectra.train import new_potential, train_model
 pytestmark = pytest.mark.skipif(not xtb.available(), reason="tblite has no wheel for this platform")
 
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
-SETTINGS = TrainSettings(epochs=60, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
+SETTINGS = TrainSettings(epochs=60, batch_size=6, learning_rate=2e-2, ema_decay=0.9)
 BOTH = list(keys.DERIVATIVES.values())
 WEIGHTS = SETTINGS.loss.model_dump()
 

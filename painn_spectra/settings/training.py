@@ -45,7 +45,7 @@ class PretrainSettings(Settings):
 
     n_frames: Annotated[int, Field(ge=0)] = 3000
     temperature_K: Positive = 500.0
-    epochs: Count = 50
+    epochs: Count = 25
     learning_rate: Positive = 1e-3
 
 
@@ -90,9 +90,10 @@ class TrainSettings(Settings):
     """Training of one ensemble member."""
 
     members: Count = 1
-    epochs: Count = 200
+    epochs: Count = 150
     batch_size: Count = 8
-    learning_rate: Positive = 5e-4
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: Positive = 1e-3
     schedule: Literal["cosine", "plateau"] = "cosine"
     weight_decay: NonNegative = 0.01
     plateau_patience_epochs: Count = 15
