@@ -4,7 +4,6 @@ import copy
 import io
 import json
 import math
-import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from painn_spectra.errors import InputError
 from painn_spectra.files import write_bytes
 from painn_spectra.loss import Batch, Loss, faster, validation_errors
+from painn_spectra.model.checkpoint import read_archive
 from painn_spectra.model.potential import Potential
 from painn_spectra.muon import MuonAdamW, is_hidden
 from painn_spectra.progress import Progress
@@ -98,12 +98,16 @@ class Trainer(Generic[Model]):
         write_bytes(checkpoint, buffer.getbuffer())
 
     def resume(self, checkpoint: Path, key: str) -> None:
-        """Go on from the checkpoint if there is one of the same training."""
-        try:
-            saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):  # none there, or an unreadable one
+        """Go on from the checkpoint if there is one of the same training; else say so and begin anew."""
+        if not checkpoint.exists():
             return
-        if saved["key"] == key:
+        try:
+            saved = read_archive(checkpoint)
+            if not isinstance(saved, dict) or saved.get("key") != key:
+                raise InputError(f"{checkpoint}: of other settings or data")
+        except InputError as error:
+            print(f"training begins anew: {error}")
+        else:
             self.load_state_dict(saved["trainer"])
             print(f"resuming at step {self.step}")
 

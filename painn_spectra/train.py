@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,12 +135,15 @@ def run(
         fit(trainer, task, checkpoint, key)
         potential.load_state_dict(trainer.weights)
         write_text(metrics, trainer.metrics)
-        metadata = trainer.told | {
-            "seconds": round(trainer.seconds, 1),
-            "validation": json.loads(trainer.metrics.splitlines()[-1]),
-        }
-        save_model(model, potential, metadata)
+        save_model(model, potential, told(trainer))
         shutil.rmtree(checkpoint.parent, ignore_errors=True)
+
+
+def told(trainer: Trainer[Any]) -> dict[str, Any]:
+    """What a model file says of its training; the validation is that of the weights it holds."""
+    lines = [json.loads(line) for line in trainer.metrics.splitlines()] or [None]
+    kept = min(lines, key=lambda line: line["loss"]) if trainer.best_weights else lines[-1]
+    return trainer.told | {"seconds": round(trainer.seconds, 1), "validation": kept}
 
 
 def check_cutoff(frames: Frames, cutoff_A: float) -> None:

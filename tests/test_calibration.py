@@ -150,6 +150,7 @@ def test_a_snapshot_is_the_averaged_model_of_an_unfinished_training(ensemble, tm
             train_model(data, split, model, tmp_path / "m.jsonl", settings, SMALL)
     finally:
         Trainer.save = original
+    saved = torch.load(tmp_path / "model.pt.parts/state.pt", weights_only=True)
     snapshot(tmp_path / "model.pt.parts/state.pt", tmp_path / "snapshot.pt")
     taken = load_model(tmp_path / "snapshot.pt")
     assert all(torch.equal(value, kept[name]) for name, value in taken.state_dict().items())
@@ -159,8 +160,20 @@ def test_a_snapshot_is_the_averaged_model_of_an_unfinished_training(ensemble, tm
     assert taken.metadata["snapshot_at_step"] == 20
     few = QUICK.model_copy(update={"epochs": 1})
     train_model(data, split, model, tmp_path / "m.jsonl", few, SMALL, start_from=tmp_path / "snapshot.pt")
-    with pytest.raises(InputError, match="no checkpoint"):
+    for name, wrong in (("told", "[1]"), ("key", "3"), ("trainer", [1]), ("trainer", Opener())):
+        torch.save(saved | {name: wrong}, tmp_path / "state.pt")
+        with pytest.raises(InputError, match=r"state.pt: (not|no) .*checkpoint") as caught:
+            snapshot(tmp_path / "state.pt", tmp_path / "none.pt")
+        assert "weights_only" not in str(caught.value)
+    with pytest.raises(InputError, match="model or checkpoint"):
         snapshot(data, tmp_path / "none.pt")
+
+
+class Opener:
+    """A pickle of it would open a file."""
+
+    def __reduce__(self):
+        return open, ("none.txt", "w")
 
 
 @pytest.mark.parametrize(("architecture", "metadata", "words"), [

@@ -1,5 +1,6 @@
 """Training: learns, resumes exactly, refuses what does not fit; model files; evaluation."""
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 import torch
 from ase.io import read, write
 from scipy.optimize import brentq
+from small_model import write_model
 
 from painn_spectra import keys
 from painn_spectra.dataset import read_frames
@@ -118,18 +120,30 @@ def test_killed_training_resumes_to_the_same_weights(water, tmp_path, schedule):
     assert resumed == straight
 
 
-@pytest.mark.parametrize("left", ["other settings", "empty", "half written"])
-def test_useless_checkpoint_is_not_resumed(water, tmp_path, left):
-    """Of another training, emptied, or left by a killed save: start afresh, tidy up."""
+@pytest.mark.parametrize("left", ["other settings", "list", "model", "text", "empty", "half written"])
+def test_useless_checkpoint_is_not_resumed(water, tmp_path, left, capsys):
+    """Of another training, emptied, or left by a killed save: start afresh and say so, tidy up."""
     model, parts = tmp_path / "model.pt", tmp_path / "model.pt.parts"
     parts.mkdir()
-    if left == "other settings":
-        torch.save({"key": "other", "trainer": {}}, parts / "state.pt")
+    state = parts / (".123.state.pt" if left == "half written" else "state.pt")
+    if left in ("other settings", "list"):
+        torch.save([1, 2] if left == "list" else {"key": "other", "trainer": {}}, state)
     else:
-        (parts / ("state.pt" if left == "empty" else ".123.state.pt")).touch()
+        state.write_bytes({"model": (water / "model.pt").read_bytes(), "text": b"hello world"}.get(left, b""))
     few = QUICK.model_copy(update={"epochs": 1})
-    assert same_weights(fit(water, model, few), fit(water, tmp_path / "fresh.pt", few))
+    found = fit(water, model, few)
+    assert (f"training begins anew: {state}: " in capsys.readouterr().out) == (left != "half written")
+    assert same_weights(found, fit(water, tmp_path / "fresh.pt", few))
     assert not parts.exists()
+
+
+def test_a_header_tells_the_validation_of_its_own_weights(water, tmp_path):
+    """Of the best epoch, where the plateau schedule went on without finding a better one."""
+    rough = {"schedule": "plateau", "epochs": 12, "learning_rate": 0.05, "ema_decay": 0.0}
+    told = fit(water, tmp_path / "model.pt", QUICK.model_copy(update=rough)).metadata["validation"]
+    lines = [json.loads(line) for line in (tmp_path / "model.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines]
+    assert losses[-1] > min(losses) and told == lines[losses.index(min(losses))]
 
 
 @pytest.fixture
@@ -331,6 +345,54 @@ def test_bad_model_file(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=str(path)):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", ["painn.filters.weight", "masses_amu"])
+def test_a_flipped_bit_in_a_model_file(tmp_path, name):
+    """Which torch itself would read as another weight."""
+    path = write_model(tmp_path / "model.pt")
+    content = path.read_bytes()
+    place = content.index(torch.load(path, weights_only=True)["state"][name].numpy().tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+    with pytest.raises(InputError, match=r"model.pt: not a painn-spectra model or checkpoint, or a damaged"):
+        load_model(path)
+
+
+def test_a_model_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = write_model(tmp_path / "model.pt")
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match=r"model.pt: cannot be read \(Permission denied\)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(("part", "change"), [
+    ("metadata", {"properties": 3}), ("metadata", {"properties": None}), ("metadata", {"properties": ["no"]}),
+    ("metadata", {"elements": None}), ("architecture", {"cutoff_A": "5"}), ("architecture", {"cutoff_A": 0}),
+    ("architecture", {"cutoff_A": None}), ("architecture", {"charge": "1"}),
+    ("architecture", {"charge": None}),
+])  # fmt: skip
+def test_edited_headers_are_refused(tmp_path, part, change):
+    path = write_model(tmp_path / "model.pt")
+    content = torch.load(path, weights_only=True)
+    header = json.loads(content["header"])
+    header[part] |= change
+    torch.save(content | {"header": json.dumps(header)}, path)
+    with pytest.raises(InputError, match=rf"model.pt: .*({next(iter(change))}|header)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    path = write_model(tmp_path / "model.pt")
+    content = torch.load(path, weights_only=True)
+    next(iter(content["state"].values())).fill_(value)
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r"model.pt: weights .*NaN, infinity"):
         load_model(path)
 
 

@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ConfigDict
 from torch import nn
 
 from painn_spectra import __version__, keys
 from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import write_bytes
 from painn_spectra.model.potential import Potential
+from painn_spectra.settings.base import validate
+from painn_spectra.settings.training import ModelSettings
 
 FORMAT_VERSION = 2  # 2: the header tells which properties were learnt; models of format 1 have learnt all
 READABLE = (1, 2)
+
+
+class Architecture(ModelSettings):
+    """What a header says of the network: every value is checked, a model file can be edited by hand."""
+
+    model_config = ConfigDict(strict=True)
+    charge: int = 0
 
 
 def save_model(path: Path | str, potential: Potential, metadata: dict[str, Any]) -> None:
@@ -36,31 +46,54 @@ def save_model(path: Path | str, potential: Potential, metadata: dict[str, Any])
     write_bytes(path, buffer.getbuffer())
 
 
+def read_archive(path: Path | str) -> Any:
+    """What torch.save wrote, a model or a checkpoint. Raises InputError for anything else, or where damaged.
+
+    Nothing in the file is executed. torch.load compares no checksum: flipped bits would be other weights.
+    """
+    try:
+        content = io.BytesIO(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check path and permissions") from None
+    try:
+        with zipfile.ZipFile(content) as archive:  # older formats of torch are none
+            if damaged := archive.testzip():
+                raise ValueError(damaged)
+        content.seek(0)
+        return torch.load(content, map_location="cpu", weights_only=True)
+    except Exception:  # torch's own words advise to load untrusted pickles
+        raise InputError(
+            f"{path}: not a painn-spectra model or checkpoint, or a damaged one; train it again"
+        ) from None
+
+
 def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Potential:
     """Read a model file into a potential in eval mode. Raises InputError for anything else than our file.
 
-    Nothing in the file is executed, and nothing is made that is larger than what the file holds.
+    Nothing is made that is larger than what the file holds.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such model file; train one with 'snakemake train' or correct the path")
+    content = read_archive(path)
     try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("older formats of torch are not read")
-        content = torch.load(path, map_location="cpu", weights_only=True)
         header, state = json.loads(content["header"]), dict(content["state"])
         version, architecture, metadata = (
             header[key] for key in ("format_version", "architecture", "metadata")
         )
         elements = [int(z) for z in metadata.get("elements", [])]
+        if not {*metadata.get("properties", keys.PROPERTIES)} <= {*keys.PROPERTIES}:
+            raise ValueError(f"properties {metadata['properties']}")
         shapes = {name: tuple(value.shape) for name, value in state.items()}
-    except Exception:  # torch's own words advise to load untrusted pickles
-        raise InputError(f"{path}: not a painn-spectra model, or a damaged one; train it again") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = first_line(error)
+        raise InputError(f"{path}: header of no painn-spectra model ({reason}); train it again") from None
     if version not in READABLE:
         raise InputError(
             f"{path}: model format {version}, this program reads {READABLE[0]} to {READABLE[-1]}; "
             "update it or train the model again"
         )
     try:
+        validate(Architecture, architecture)
         if architecture["n_layers"] > len(state):
             raise ValueError(f"{architecture['n_layers']} layers")
         with torch.device("meta"):  # shapes without memory
@@ -68,6 +101,8 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
         wrong = sorted(name for name in {*expected, *shapes} if expected.get(name) != shapes.get(name))
         if wrong:
             raise ValueError(f"{wrong[0]}: {shapes.get(wrong[0])}, not {expected.get(wrong[0])}")
+        if not all(value.is_floating_point() and value.isfinite().all() for value in state.values()):
+            raise ValueError("NaN, infinity or no numbers at all")
         potential = Potential(**architecture)
         potential.load_state_dict(state)
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OverflowError) as error:
