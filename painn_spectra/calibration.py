@@ -1,6 +1,7 @@
 """What the spread of an ensemble's members says of its error: measured, one factor per property stored."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,14 @@ def spread_over(predictions: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 def factors(spread: Mapping[str, Array], error: Mapping[str, Array]) -> dict[str, float]:
     """By how much the spread is to be multiplied to be the error's standard deviation, per property.
 
-    f² = Σ error² / Σ spread²: with few members single spreads are too uncertain to be divided by.
+    f² = Σ error² / Σ spread²: with few members single spreads are too uncertain to be divided by. 1 where no
+    member differs, as in the dipole that symmetry forbids.
     """
-    return {
-        name: float(np.sqrt(np.square(error[name]).sum() / max(np.square(spread[name]).sum(), 1e-300)))
-        for name in spread
-    }
+    ratios = {}
+    for name in spread:
+        whole = np.square(spread[name]).sum()
+        ratios[name] = float(np.sqrt(np.square(error[name]).sum() / whole)) if whole else 1.0
+    return ratios
 
 
 def calibrate(
@@ -45,11 +48,14 @@ def calibrate(
 
     The file names the members by the hash of their files: other members have other factors.
     """
-    if len(models) < FEWEST_MEMBERS:
-        raise InputError(f"{models[0]}: one model has no spread; train.members: 3 trains an ensemble")
+    if len(set(_hashes(models))) < max(FEWEST_MEMBERS, len(models)):
+        raise InputError(
+            f"{models[-1]}: one model, or one named twice, has no spread; train.members: 3 trains an ensemble"
+        )
     potentials = load_members(models)
     properties = learnt(potentials[0])
-    frames, parts = read_frames(dataset, properties), read_split(split, dataset)
+    frames = read_frames(dataset, properties)
+    parts = read_split(split, dataset, len(frames))
     sets = [(name, frames.take(parts[name])) for name in ("validation", "test")]
     sets += [(path.name, read_frames(path, properties)) for path in more]
     rows: list[dict[str, Any]] = []
@@ -82,8 +88,8 @@ def table(
         of_frame = [_per_frame(values[key], frames, key) for values in (spread, error)]
         real = frames.numbers > 0 if key == keys.FORCES else slice(None)
         size, off = (np.ravel(values[key][real]) for values in (spread, error))
-        ratio = np.abs(off) / np.maximum(factor * size, 1e-300)
-        rank = float(spearmanr(*of_frame)[0]) if len(frames) > 2 else float("nan")
+        calibrated = factor * size
+        varied = len(frames) > 2 and all(np.ptp(values) > 0 for values in of_frame)
         rows.append(
             {
                 "frames": name,
@@ -93,9 +99,9 @@ def table(
                 "rmse": float(np.sqrt(np.square(off).mean())) * shown,
                 "spread": float(np.sqrt(np.square(size).mean())) * shown,
                 "factor": factor,
-                "within_1": float((ratio < 1).mean()),
-                "within_2": float((ratio < 2).mean()),
-                "rank_correlation": rank if np.isfinite(rank) else None,
+                "within_1": float((np.abs(off) <= calibrated).mean()),
+                "within_2": float((np.abs(off) <= 2 * calibrated).mean()),
+                "rank_correlation": float(spearmanr(*of_frame)[0]) if varied else None,
             }
         )
     return rows
@@ -106,6 +112,8 @@ def read_factors(path: Path, models: Sequence[Path]) -> dict[str, float]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         hashes, found = content["models"], {name: float(f) for name, f in content["factors"].items()}
+        if not all(0 <= factor < math.inf for factor in found.values()):
+            raise ValueError(f"factors {found}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no calibration ({error}); make one with painn-spectra calibrate") from None
     if hashes != _hashes(models):

@@ -43,7 +43,8 @@ def evaluate_stage(
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
     potentials = load_members(models)
-    frames, parts = read_frames(dataset, learnt(potentials[0])), read_split(split, dataset)
+    frames = read_frames(dataset, learnt(potentials[0]))
+    parts = read_split(split, dataset, len(frames))
     test, train = frames.take(parts["test"]), frames.take(parts["train"])
     everything = [predict(one, frames, path) for one, path in zip(potentials, models, strict=True)]
     predictions = [{name: value[parts["test"]] for name, value in one.items()} for one in everything]

@@ -51,8 +51,8 @@ def gather_labels(
         for path, frames in zip(sources, [*before, *sets], strict=True)
         for level in frames.levels
     )
-    first = sets[0].numbers[0]
-    for frames, path in zip(sets, written, strict=True):
+    first = [*before, *sets][0].numbers[0]
+    for frames, path in zip([*before, *sets], sources, strict=True):
         check_one_molecule(path, frames.numbers, first[first > 0])
     if not failures:  # brought along: our own labelling knows its units
         for frames, path in zip(sets, written, strict=True):
@@ -62,7 +62,8 @@ def gather_labels(
     added = split_frames(groups, settings, addition=previous is not None)
     parts = {name: [len(known) + k for k in index] for name, index in added.items()}
     if previous:
-        parts = {name: index + parts[name] for name, index in read_split(previous[1], previous[0]).items()}
+        earlier = read_split(previous[1], previous[0], len(known))
+        parts = {name: index + parts[name] for name, index in earlier.items()}
         groups = np.concatenate([known, groups])
     tell_copies([*before, *sets], parts)
     with atomic_path(dataset) as temporary, temporary.open("wb") as stream:
@@ -75,15 +76,16 @@ def gather_labels(
 
 
 def tell_copies(sets: Sequence[Frames], parts: dict[str, list[int]]) -> None:
-    """Print how many test frames stand among those that are learnt from."""
+    """Print how many frames of a part stand among those that it is to be apart from."""
     places = [place.round(5).tobytes() for frames in sets for place in frames.positions]
-    learnt = {places[k] for name, index in parts.items() if name != "test" for k in index}
-    copies = [k for k in parts["test"] if places[k] in learnt]
-    if copies:
-        print(
-            f"warning: {len(copies)} of {len(parts['test'])} test frames, first frame {copies[0]}, are "
-            "learnt from too: errors come out too small; remove copies, or give them one `seed`"
-        )
+    for held, others in (("test", ("train", "validation")), ("validation", ("train",))):
+        learnt = {places[k] for name in others for k in parts[name]}
+        copies = [k for k in parts[held] if places[k] in learnt]
+        if copies:
+            print(
+                f"warning: {len(copies)} of {len(parts[held])} {held} frames, first frame {copies[0]}, are "
+                "learnt from too: errors come out too small; remove copies, or give them one `seed`"
+            )
 
 
 def check_failures(reports: Sequence[Path]) -> None:

@@ -1,6 +1,7 @@
 """Training, validation and test frames: whole trajectories apart, frozen with the data set's content hash."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,16 @@ def write_split(path: Path, dataset: Path, parts: Parts, test_trajectories: list
     write_json(path, header | more | parts)
 
 
-def read_split(path: Path, dataset: Path) -> Parts:
-    """The frozen split; raises InputError when it was made for another dataset."""
+def read_split(path: Path, dataset: Path, n_frames: int | None = None) -> Parts:
+    """The frozen split; raises InputError when it was made for another dataset, or edited to be none.
+
+    n_frames: of the data set, where they are known.
+    """
     try:
         content = json.loads(Path(path).read_text())
         parts = {name: content[name] for name in ("train", "validation", "test")}
         stored = content["dataset_sha256"]
+        _check_parts(parts, n_frames)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a split file ({error}); rerun 'snakemake --forcerun gather_labels'"
@@ -81,3 +86,15 @@ def read_split(path: Path, dataset: Path) -> Parts:
             f"{path}: was made for another {dataset}; rerun 'snakemake --forcerun gather_labels'"
         )
     return parts
+
+
+def _check_parts(parts: Parts, n_frames: int | None) -> None:
+    """Raise ValueError: a training frame among the others flatters errors, a negative index is another's."""
+    places = [k for index in parts.values() for k in index]
+    for k in places:
+        if type(k) is not int or not 0 <= k < (n_frames or math.inf):
+            raise ValueError(f"{k!r} is the index of no frame")
+    if empty := [name for name, index in parts.items() if not index]:
+        raise ValueError(f"no frames for {' and '.join(empty)}")
+    if twice := len(places) - len(set(places)):
+        raise ValueError(f"{twice} frames are named twice")

@@ -59,7 +59,8 @@ def train_model(
     charge: int = 0,
 ) -> None:
     """Stage: train one ensemble member on the data set, from scratch or from another model's weights."""
-    frames, parts = read_frames(dataset, settings.loss.learnt), read_split(split, dataset)
+    frames = read_frames(dataset, settings.loss.learnt)
+    parts = read_split(split, dataset, len(frames))
     inputs = content_hash(dataset) + content_hash(split)
     if start_from is None:
         potential = new_potential(model_settings, charge, settings.seed + member)

@@ -14,6 +14,7 @@ from painn_spectra.calibration import calibrate, factors, read_factors, spread_o
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import evaluate_files, evaluate_stage, mean_over, predict
+from painn_spectra.files import write_json
 from painn_spectra.fitting import Trainer
 from painn_spectra.gathering import gather_labels
 from painn_spectra.model.checkpoint import load_model, save_model
@@ -99,8 +100,26 @@ def test_predictions_carry_the_calibrated_spread(ensemble, tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(InputError, match="no calibration"):
         read_factors(tmp_path / "list.json", members(ensemble))
-    with pytest.raises(InputError, match="one model has no spread"):
-        calibrate(members(ensemble)[:1], data, split, told)
+    for wrong in (-1, float("nan"), float("inf"), "x"):
+        (tmp_path / "edited.json").write_text(json.dumps(content | {"factors": {keys.ENERGY: wrong}}))
+        with pytest.raises(InputError, match=r"edited.json: no calibration"):
+            read_factors(tmp_path / "edited.json", members(ensemble))
+    for models in (members(ensemble)[:1], [*members(ensemble), members(ensemble)[0]]):
+        with pytest.raises(InputError, match=r"0.pt: one model, or one named twice, has no spread"):
+            calibrate(models, data, split, told)
+
+
+def test_a_dipole_that_symmetry_forbids(tmp_path):
+    """H2's members agree on exactly nothing; the labels are off by rounding. JSON has no infinity."""
+    none = {keys.DIPOLE: np.zeros((4, 3), np.float32)}
+    for off in (0.0, 1e-9):
+        error = {keys.DIPOLE: np.full((4, 3), off)}
+        found = factors(none, error)
+        assert found == {keys.DIPOLE: 1.0}
+        frames = Frames(np.ones((4, 2), int), np.zeros((4, 2, 3)), {}, np.full(4, "a"))
+        (row,) = table("all", frames, none, error, found)
+        assert row["within_1"] == (off == 0) and row["rank_correlation"] is None
+        write_json(tmp_path / "c.json", row)
 
 
 def test_wrong_labels_are_named(ensemble, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Label files: what is read, what is refused and how the split is made."""
 
+import json
 import re
 from itertools import chain
 from pathlib import Path
@@ -124,9 +125,22 @@ def test_split_belongs_to_its_dataset(water_labels, tmp_path):
     dataset.write_text(dataset.read_text() + "\n")
     with pytest.raises(InputError, match="another"):
         read_split(split, dataset)
-    split.write_text("[]")
-    with pytest.raises(InputError, match="not a split file"):
-        read_split(split, dataset)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ([], "not a split file"), ({"train": None}, "NoneType"), ({"train": {"x": 1}}, "'x' is the index of no"),
+    ({"train": [0, -5]}, "-5 is the index of no frame"), ({"train": [0, 48]}, "48 is the index of no frame"),
+    ({"train": [0.0]}, "0.0 is the index of no frame"), ({"train": ["a"]}, "'a' is the index of no frame"),
+    ({"train": [True]}, "True is the index"), ({"train": list(range(48))}, r"\d+ frames are named twice"),
+    ({"test": []}, "no frames for test"), ({"train": [], "validation": []}, "no frames for train and valid"),
+])  # fmt: skip
+def test_edited_splits_are_refused(water_labels, tmp_path, change, words):
+    dataset, split = tmp_path / "dataset.extxyz", tmp_path / "split.json"
+    gather_labels([water_labels], dataset, split, DatasetSettings())
+    content = json.loads(split.read_text())
+    split.write_text(json.dumps(content | change if change else change))
+    with pytest.raises(InputError, match=rf"split.json: not a split file \(.*{words}" if change else words):
+        read_split(split, dataset, 48)
 
 
 def test_labels_are_of_one_molecule(water_labels, ethanol_labels, tmp_path):
@@ -134,6 +148,10 @@ def test_labels_are_of_one_molecule(water_labels, ethanol_labels, tmp_path):
     with pytest.raises(InputError, match=r"frame 0 is C2H6O, the first one H2O"):
         gather_labels([water_labels, ethanol_labels], *outputs, DatasetSettings())
     assert not any(path.exists() for path in outputs)
+    earlier = tmp_path / "first.extxyz", tmp_path / "first.json"
+    gather_labels([water_labels], *earlier, DatasetSettings())
+    with pytest.raises(InputError, match=r"labels.extxyz: frame 0 is C2H6O, the first one H2O"):
+        gather_labels([ethanol_labels], *outputs, DatasetSettings(), previous=earlier)
 
 
 def test_labels_are_of_one_level_of_theory(tmp_path):
@@ -203,7 +221,8 @@ def test_no_frame_is_lost_to_an_empty_line(water_labels, tmp_path, capsys):
     gather_labels([water_labels], *outputs, DatasetSettings(), previous=previous)
     assert len(read_frames(outputs[0])) == 2 * len(read_frames(water_labels))
     frames = read_frames(water_labels)
-    tell_copies([frames, frames], {"train": [0, 1], "validation": [], "test": [5, len(frames) + 1]})
-    assert (
-        f"1 of 2 test frames, first frame {len(frames) + 1}, are learnt from too" in capsys.readouterr().out
-    )
+    n = len(frames)
+    tell_copies([frames, frames], {"train": [0, 1], "validation": [2, n], "test": [5, n + 2]})
+    told = capsys.readouterr().out
+    for name, first in (("test", n + 2), ("validation", n)):
+        assert f"1 of 2 {name} frames, first frame {first}, are learnt from too" in told

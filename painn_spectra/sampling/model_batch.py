@@ -140,7 +140,7 @@ def held_out_errors(members: Sequence[Path], dataset: Path, split: Path | None) 
         return {}
     potentials = load_members(members)
     frames = read_frames(dataset, learnt(potentials[0]))
-    test = frames.take(read_split(split, dataset)["test"])
+    test = frames.take(read_split(split, dataset, len(frames))["test"])
     predicted = mean_over(
         [evaluate_frames(one, test, path) for one, path in zip(potentials, members, strict=True)]
     )

@@ -45,7 +45,7 @@ def label_pretraining(
             "train.pretrain needs tblite, which has no wheel here; set train.pretrain.n_frames: 0"
         )
     frames = read_frames(dataset, required=())
-    train = frames.take(read_split(split, dataset)["train"])
+    train = frames.take(read_split(split, dataset, len(frames))["train"])
     n_bursts = math.ceil(SPARE * settings.n_frames / FRAMES_PER_BURST)
     starts = np.resize(np.random.default_rng(0).permutation(len(train)), n_bursts)  # more frames extend
     parts = Path(f"{output}.parts")
