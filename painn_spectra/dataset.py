@@ -218,6 +218,8 @@ def _label(atoms: Atoms, name: str, where: str) -> np.ndarray:
     }[name]
     try:
         value = np.asarray(raw, dtype=float)
+        if np.asarray(raw).dtype == bool:  # ASE takes T and F for truth
+            raise TypeError
     except (TypeError, ValueError):
         raise InputError(f"{where}: {key} = {raw!r} is not numeric; write plain numbers") from None
     if name == keys.POLARIZABILITY and value.shape == (9,):

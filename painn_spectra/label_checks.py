@@ -27,6 +27,7 @@ from painn_spectra.label_evidence import (
     stiffness_ratio,
     work_slope,
 )
+from painn_spectra.placeholders import check_placeholders
 from painn_spectra.units import BOHR3_A3, BOHR_A, DEBYE_EA, HARTREE_EV, KCAL_MOL_EV, KJ_MOL_EV
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ def check_finite(arrays: Mapping[str, NDArray[np.float64]], source: Path | str) 
 
 
 def check_units(frames: "Frames", source: Path | str) -> None:
-    """Raise InputError where a label's unit is clearly not that of keys.py; warn where it is in doubt."""
+    """Raise InputError where a label's unit is clearly not that of keys.py; warn where it is in doubt.
+
+    Placeholders are told first: their unit cannot be.
+    """
+    check_placeholders(frames, source)
     if len(frames) > MAX_FRAMES:
         frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
     _check_positions(frames, source)

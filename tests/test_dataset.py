@@ -47,6 +47,7 @@ def edit(labels, tmp_path, pattern, replacement):
         (r'REF_polarizability="(\S+) \S+', r'REF_polarizability="\1 9.0', "not symmetric"),
         (r"\nO  ", "\nXx  ", "cannot be read|H to Pu"),
         (r'pbc="F F F"', 'pbc="T T T" Lattice="9 0 0 0 9 0 0 0 9"', "is periodic"),
+        (r"REF_energy=\S+", "REF_energy=T", "REF_energy = .*True.* is not numeric"),
         (r"REF_energy=\S+", "REF_energy=1e308", "REF_energy holds NaN, infinity or more than 1e"),
         (r"(\nH +\S+ +\S+ +\S+)( .*)\nH +\S+ +\S+ +\S+", r"\1\2\1", "frame 0: two atoms are 0 Å apart"),
         (r"^3\n", "\ufeff3\n", "begins with a byte-order mark"),

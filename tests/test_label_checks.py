@@ -115,6 +115,34 @@ def test_nothing_is_written_for_wrong_units(water_labels, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def changed(frames: Frames, name: str, change) -> Frames:
+    """A copy with some labels of the property `name` multiplied by what `change` makes of the indices."""
+    values = frames.labels[name]
+    factor = change(np.arange(len(frames))).reshape(-1, *[1] * (values.ndim - 1))
+    return dataclasses.replace(frames, labels=frames.labels | {name: values * factor})
+
+
+@pytest.mark.parametrize(("name", "change", "words"), [
+    (F, lambda k: 0.0 * k, ["REF_forces is zero in all 48 frames", "train.loss.forces: 0"]),
+    (E, lambda k: 0.0 * k, ["in all 48 frames of a molecule", "train.loss.energy: 0"]),
+    (ALPHA, lambda k: 0.0 * k, ["frame 0: REF_polarizability has a mean of 0 Å³"]),
+    (ALPHA, lambda k: np.where(k == 7, -1.0, 1.0), ["frame 7: REF_polarizability has a mean of -"]),
+    (E, lambda k: np.where(k % 2, HARTREE, 1.0), ["nothing lies between", "give all in eV"]),
+    (E, lambda k: np.where(k == 30, HARTREE, 1.0), ["and -5.0", "in frame 30", "nothing lies between"]),
+    (E, lambda k: np.where(k < 24, KJ, KCAL), ["frame 23", "nothing lies between"]),
+])  # fmt: skip
+def test_placeholders_and_mixed_energies_are_refused(water, name, change, words):
+    refuse(changed(water, name, change), words)
+
+
+def test_what_symmetry_allows_passes(water, capsys):
+    """Dipoles of zero, as of CO2; few frames at a minimum, of one energy."""
+    accept(changed(water, MU, lambda k: 0.0 * k), capsys)
+    few = changed(water.take([0] * 5), F, lambda k: 0.0 * k)
+    accept(few, capsys)
+    accept(changed(water.take([3]), E, lambda k: 0.0 * k), capsys)
+
+
 def labelled(atoms: Atoms, moves: np.ndarray, charge: int = 0, multiplicity: int = 1) -> Frames:
     """GFN2-xTB labels but the polarizability; moves: (n, n_atoms, 3) | Å."""
     xtb = pytest.importorskip("painn_spectra.reference.xtb")
