@@ -14,7 +14,7 @@ from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import mean_over, predict
-from painn_spectra.files import content_hash, write_json
+from painn_spectra.files import check_outputs, content_hash, write_json
 from painn_spectra.model.checkpoint import learnt, load_members
 from painn_spectra.split import read_split
 from painn_spectra.tables import text_table
@@ -52,6 +52,7 @@ def calibrate(
         raise InputError(
             f"{models[-1]}: one model, or one named twice, has no spread; train.members: 3 trains an ensemble"
         )
+    check_outputs(output)
     potentials = load_members(models)
     properties = learnt(potentials[0])
     frames = read_frames(dataset, properties)

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
-from painn_spectra.files import write_text
+from painn_spectra.files import check_outputs, write_text
 from painn_spectra.loss_curves import draw_losses
 from painn_spectra.model.checkpoint import check_learnt, learnt, load_members
 from painn_spectra.model.potential import Potential
@@ -42,6 +42,11 @@ def evaluate_stage(
 
     The baseline predicts the mean over the training frames (energy: least squares per element; force: zero).
     """
+    if len(members) != len(models):
+        raise InputError(
+            f"{errors}: {len(models)} models, {len(members)} files of members; name one per model"
+        )
+    check_outputs(errors, *members)
     potentials = load_members(models)
     frames = read_frames(dataset, learnt(potentials[0]))
     parts = read_split(split, dataset, len(frames))

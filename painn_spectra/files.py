@@ -28,24 +28,38 @@ listeners: list[list[Path]] = []  # each is told what this process writes (prove
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling with the same ending; rename it to `path`, or remove it on failure.
 
-    Those that writers of this machine left when they were killed are removed. An OSError that names no file,
-    as of a full disk, gets the name of `path`.
+    A symbolic link stays, and the file that it names is written. Leftovers of writers of this machine that
+    were killed are removed. An OSError that names no file, as of a full disk, gets the name of `path`.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs(path)
+    target = Path(path).resolve()
     _remove_abandoned(target)
     temporary = target.with_name(f".{os.getpid()}.{socket.gethostname()}.{target.name}")
     try:
         yield temporary
         temporary.replace(target)
         for listener in listeners:
-            listener.append(target)
+            listener.append(Path(path))
     except OSError as error:
         if error.filename in (None, str(temporary)):  # nobody knows the temporary name
-            error.filename = str(target)
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_outputs(*paths: Path | str) -> None:
+    """Raise, before hours of work, where these files could not be written, or would replace what is none.
+
+    A rename puts a file even in the place of a device.
+    """
+    targets = [Path(path).resolve() for path in paths]
+    for path, target in zip(paths, targets, strict=True):
+        if targets.count(target) > 1:
+            raise InputError(f"{path}: is named for two outputs; give each a file of its own")
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: is a folder, pipe or device, which no output replaces; name a file")
+        target.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _remove_abandoned(target: Path) -> None:

@@ -10,7 +10,7 @@ from painn_spectra import keys
 from painn_spectra.calibration import read_factors, spread_over
 from painn_spectra.dataset import read_atoms, read_frames
 from painn_spectra.evaluate import mean_over, predict
-from painn_spectra.files import atomic_path
+from painn_spectra.files import atomic_path, check_outputs
 from painn_spectra.model.checkpoint import load_members
 
 PREFIX = "model_"  # beside the REF_ of labels, which stay
@@ -28,6 +28,7 @@ def predict_files(
     `calibration` (of `painn-spectra calibrate`) has for the property.
     Raises InputError for an element that a model was not trained on, or a file that is no extxyz.
     """
+    check_outputs(output)
     structures, geometries = read_atoms(frames), read_frames(frames, required=())
     factors = read_factors(calibration, models) if calibration else {}
     potentials = load_members(models)

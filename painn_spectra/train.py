@@ -13,7 +13,7 @@ from painn_spectra import keys
 from painn_spectra.dataset import Frames, read_frames
 from painn_spectra.errors import InputError
 from painn_spectra.evaluate import predict
-from painn_spectra.files import atomic_path, content_hash, output_lock, write_text
+from painn_spectra.files import atomic_path, check_outputs, content_hash, output_lock, write_text
 from painn_spectra.fitting import Task, Trainer, fit
 from painn_spectra.loss import Loss, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
@@ -40,6 +40,10 @@ def pretrain_model(
     """Stage: learn the cheap labels; the last 5 % of the frames validate."""
     frames = read_frames(labels, settings.loss.learnt)
     cut = len(frames) - max(1, len(frames) // 20)
+    if not cut:
+        raise InputError(
+            f"{labels}: holds a single frame; give at least two, one to train and one to validate"
+        )
     split = {"train": np.arange(cut), "validation": np.arange(cut, len(frames))}
     own = {"epochs": settings.pretrain.epochs, "learning_rate": settings.pretrain.learning_rate}
     settings = settings.model_copy(update={**own, "schedule": "cosine"})
@@ -102,6 +106,7 @@ def run(
     label: str,
 ) -> None:
     """Fit and write the model; an interrupted fit of the same settings and `inputs` (hashes) goes on."""
+    check_outputs(model, metrics)
     check_cutoff(frames, potential.architecture["cutoff_A"])
     device = pick_device(settings.device)
     known = frames.take(split["train"])

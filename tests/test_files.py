@@ -1,5 +1,6 @@
 """Whole files or none, one writer at a time."""
 
+import json
 import multiprocessing
 import os
 import socket
@@ -7,7 +8,7 @@ import socket
 import pytest
 
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, output_lock, read_object, write_json
+from painn_spectra.files import atomic_path, check_outputs, output_lock, read_object, write_json
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -24,9 +25,39 @@ def test_failed_write_leaves_the_old_file(tmp_path):
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     """Not the temporary one."""
-    with pytest.raises(IsADirectoryError) as caught:
-        write_json(tmp_path, [1])
-    assert caught.value.filename == str(tmp_path)
+    path = tmp_path / "out.json"
+    with pytest.raises(FileNotFoundError) as caught, atomic_path(path) as temporary:
+        temporary.read_text()
+    assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to a pipe"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "out.json"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    if kind == "link to a pipe":
+        path = tmp_path / "link.json"
+        path.symlink_to("out.json")
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"\.json: is a folder, pipe or device, which no output replaces"):
+        write_json(path, [1])
+    assert set(tmp_path.iterdir()) == before and not (tmp_path / "out.json").is_file()
+
+
+def test_the_file_behind_a_link_is_written(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link.json"
+    link.symlink_to("folder/a.json")
+    for content in ([1], [2]):  # a new file, an old one
+        write_json(link, content)
+        assert link.is_symlink() and json.loads((tmp_path / "folder/a.json").read_text()) == content
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+def test_one_file_for_two_outputs(tmp_path):
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(InputError, match="a: is named for two outputs"):
+        check_outputs(tmp_path / "a", tmp_path / "b", tmp_path / "link")
 
 
 def _hold(path, ready, done):

@@ -273,6 +273,32 @@ def test_pretraining_writes_a_model_to_start_from(water, tmp_path):
     fit(water, tmp_path / "m.pt", QUICK.model_copy(update={"epochs": 1}), start_from=tmp_path / "pre.pt")
 
 
+@pytest.mark.parametrize(("model", "metrics", "words"), [
+    ("m.pt", "m.pt", "m.pt: is named for two outputs"), ("folder", "m.jsonl", "folder: is a folder"),
+    ("m.pt", "folder", "folder: is a folder"),
+])  # fmt: skip
+def test_outputs_are_checked_before_training(water, tmp_path, model, metrics, words, monkeypatch):
+    monkeypatch.setattr("painn_spectra.train.fit", None)
+    (tmp_path / "folder").mkdir()
+    inputs = water / "dataset.extxyz", water / "split.json"
+    with pytest.raises(InputError, match=words):
+        train_model(*inputs, tmp_path / model, tmp_path / metrics, QUICK, SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_single_frame_is_no_set_to_pretrain_on(water, tmp_path):
+    write(tmp_path / "one.extxyz", read(water / "dataset.extxyz", index=":1"), format="extxyz")
+    with pytest.raises(InputError, match=r"one.extxyz: holds a single frame"):
+        pretrain_model(tmp_path / "one.extxyz", tmp_path / "m.pt", tmp_path / "m.jsonl", QUICK, SMALL)
+
+
+def test_a_file_of_errors_per_model(water, tmp_path):
+    paths = [water / "dataset.extxyz", water / "split.json", tmp_path / "errors.csv"]
+    with pytest.raises(InputError, match=r"2 models, 1 files of members; name one per model"):
+        evaluate_stage([water / "model.pt"] * 2, *paths, [tmp_path / "0.csv"], tmp_path / "figures")
+    assert not list(tmp_path.iterdir())
+
+
 def test_cutoff_that_splits_the_molecule(water):
     frames = read_frames(water / "dataset.extxyz")
     check_cutoff(frames, 5.0)
