@@ -58,8 +58,13 @@ def start_from(config: Config, name: str, member: int) -> str | None:
     It is the setting's file, or the model that pre-training makes.
     """
     if config.train.start_from:
-        return config.train.start_from.format(molecule=name, member=member)
+        return fill_in(config.train.start_from, name, member)
     return f"results/{name}/pretraining/{member}/model.pt" if config.train.pretrain.n_frames else None
+
+
+def fill_in(start: str, name: str, member: int) -> str:
+    """The path that `train.start_from` means for one entry and ensemble member."""
+    return start.replace("{molecule}", name).replace("{member}", str(member))
 
 
 def chunks(config: Config, round_number: int) -> list[str]:

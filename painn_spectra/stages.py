@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from painn_spectra.settings.base import Count, Positive, Settings
+from painn_spectra.settings.base import Count, Positive, Seed, Settings
 from painn_spectra.settings.dynamics import Dynamics, DynamicsSettings, TePigsSettings
 from painn_spectra.settings.molecule import Isotopes, Method
 from painn_spectra.settings.training import (
@@ -74,7 +74,7 @@ class TrainStage(Settings):
 
     train: TrainSettings = TrainSettings()
     model: ModelSettings = ModelSettings()
-    member: int = Field(0, ge=0)
+    member: Seed = 0
     charge: int = 0
 
 

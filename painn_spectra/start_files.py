@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from painn_spectra.config import Config
 from painn_spectra.errors import InputError
 from painn_spectra.settings.training import ModelSettings
-from painn_spectra.sources import model_source
+from painn_spectra.sources import fill_in, model_source
 
 if TYPE_CHECKING:
     from painn_spectra.model.potential import Potential
@@ -28,12 +28,11 @@ def check_start_files(config: Config, name: str, elements: Sequence[int] = ()) -
 
     own = {molecule.name for molecule in config.molecules}
     for member in range(config.train.members):
-        try:
-            path = given.format(molecule=name, member=member)
-        except (KeyError, IndexError, ValueError):
+        path = fill_in(given, name, member)
+        if set(path) & set("{}"):
             raise InputError(
                 f"train.start_from = {given}: only {{molecule}} and {{member}} are filled in; use no others"
-            ) from None
+            )
         if not Path(path).is_file():
             raise InputError(
                 f"train.start_from = {given}: no such file {path}; give a model.pt, or remove the line to "

@@ -90,6 +90,10 @@ def test_quality_sets_the_scale_and_hand_set_values_win(quality):
         ),
         ({"molecules": ONE, "md": {"production_ps": 1.0}}, ["fwhm_cm = 10", "lengthen the run"]),
         ({"molecules": ONE, "md": {"n_replicas": 0}}, ["md.n_replicas = 0"]),
+        (
+            {"molecules": ONE, "train": {"seed": 2**70}},
+            ["train.seed = 118", "less than 922337203685477580"],
+        ),
         ({"molecules": ONE, "spectra": {"min_wavenumber_cm": 5000}}, ["min_wavenumber_cm", "not below"]),
         ({"molecules": ONE, "train": {"learning_rate": "fast"}}, ["train.learning_rate = 'fast'"]),
     ],

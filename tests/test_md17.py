@@ -192,5 +192,26 @@ def test_the_table_sets_measured_beside_published(tmp_path, capsys):
         in text
     )
     assert "| ethanol (r) | 2.17 / 8.67 | 0.4 / 2.1 | 0.9 / 6.2 | 950 | 1 | 2000 | 2 |" in text
-    with pytest.raises(InputError, match="no evaluated published set"):
-        accuracy_table([tmp_path / "absent"], tmp_path / "accuracy.md")
+
+
+@pytest.mark.parametrize(("file", "content", "words"), [
+    ("split.json", None, "'published'"), ("evaluation/errors.csv", None, "'energy'"),
+    ("model/0/metrics.jsonl", None, "no model/"), ("errors.json", '{"target": "mu"}', "'mae'"),
+    ("errors.json", "[1]", "errors.json: is no JSON"), ("model/0/metrics.jsonl", "", "it is empty"),
+    ("evaluation/errors.csv", "property,mae\nenergy,x\nforces,1\n", "to float: 'x'"),
+    ("split.json", '{"published": {"system": "ethanol", "labels": "qm9"}, "train": [], "test": []}', "'qm9'"),
+])  # fmt: skip
+def test_a_folder_without_results_is_named(tmp_path, file, content, words):
+    """Also beside a good one: a mistyped folder would be missing in the table."""
+    for name in ("good", "bad"):
+        write_json(tmp_path / name / "split.json", {"published": {"system": "ethanol", "labels": "md17"},
+                                                    "train": [0], "test": [1]})  # fmt: skip
+        write_text(tmp_path / name / "evaluation/errors.csv", "property,mae\nenergy,1\nforces,2\n")
+        write_text(tmp_path / name / "model/0/metrics.jsonl", '{"epoch": 1, "seconds": 2.0}\n')
+    accuracy_table([tmp_path / "good", tmp_path / "bad"], tmp_path / "accuracy.md")
+    changed = tmp_path / "bad" / file
+    changed.unlink(missing_ok=True)
+    if content is not None:
+        changed.write_text(content)
+    with pytest.raises(InputError, match=rf"bad: no evaluated published set \(.*{words}"):
+        accuracy_table([tmp_path / "good", tmp_path / "bad"], tmp_path / "accuracy.md")

@@ -297,6 +297,10 @@ def test_a_model_to_go_on_from(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("start", "words"), [
     ("{name}.pt", r"only \{molecule\} and \{member\}"),
+    ("{member.foo}.pt", r"only \{molecule\} and \{member\}"),
+    ("{member[0]}.pt", r"only \{molecule\} and \{member\}"),
+    ("{molecule:>99999999999}.pt", r"only \{molecule\} and \{member\}"),
+    ("{molecule", r"only \{molecule\} and \{member\}"),
     ("./results/{molecule}/model/{member}/model.pt", "is an output of this config's own entry a; copy it"),
     ("-a.pt", "would be taken for an option"),
     ("mine.extxyz", "mine.extxyz: not a painn-spectra model"),

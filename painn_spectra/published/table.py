@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from painn_spectra import keys
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import read_object, write_text
 from painn_spectra.tables import markdown, read_csv, read_metrics
 from painn_spectra.units import KCAL_MOL_EV
@@ -42,13 +42,18 @@ SETS: dict[str, tuple[dict[str, dict[str, tuple[float, float]]], str, float]] = 
 
 def accuracy_table(folders: Sequence[Path], table: Path) -> None:
     """Write the Markdown tables of result folders, measured beside published, and print them."""
-    rows = [row for folder in folders for row in [measured(folder)] if row]
-    scalars = [read_object(path) for folder in folders for path in [folder / "errors.json"] if path.is_file()]
-    if not rows and not scalars:
-        names = ", ".join(str(folder) for folder in folders)
-        raise InputError(
-            f"{names}: no evaluated published set; run snakemake evaluate with such entries first"
-        )
+    rows, scalars = [], []
+    for folder in folders:
+        try:
+            if (folder / "errors.json").is_file():
+                scalars.append(measured_scalar(folder))
+            else:
+                rows.append(measured(folder))
+        except (LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{folder}: no evaluated published set ({first_line(error)}); run snakemake evaluate with "
+                "such entries first"
+            ) from None
     text = ""
     for labels, (published, unit, factor) in SETS.items():
         of_set = [row for row in rows if row["labels"] == labels]
@@ -61,13 +66,14 @@ def accuracy_table(folders: Sequence[Path], table: Path) -> None:
     print(text, end="")
 
 
-def measured(folder: Path) -> dict[str, Any] | None:
-    """What one entry's results tell: system, errors in meV, training frames, hours; or None."""
+def measured(folder: Path) -> dict[str, Any]:
+    """What one entry's results tell: system, errors in meV, training frames, hours."""
     split = read_object(folder / "split.json")
     errors = {row["property"]: row for row in read_csv(folder / "evaluation/errors.csv")}
-    if "published" not in split or not {keys.ENERGY, keys.FORCES} <= set(errors):
-        return None
+    SETS[split["published"]["labels"]]
     ends = [read_metrics(path)[-1] for path in sorted(folder.glob("model/*/metrics.jsonl"))]
+    if not ends:
+        raise ValueError("no model/*/metrics.jsonl")
     return split["published"] | {
         "entry": folder.name,
         "energy": float(errors[keys.ENERGY]["mae"]),
@@ -78,6 +84,13 @@ def measured(folder: Path) -> dict[str, Any] | None:
         "hours": sum(end["seconds"] for end in ends) / 3600,
         "epochs": max(end["epoch"] for end in ends),
     }
+
+
+def measured_scalar(folder: Path) -> dict[str, Any]:
+    """The same of one property of QM9."""
+    row = read_object(folder / "errors.json")
+    numbers = {key: float(row[key]) for key in ("mae", "painn", "baseline_mae", "hours")}
+    return numbers | {key: row[key] for key in ("target", "unit", "n_train", "n_test")}
 
 
 def errors_table(

@@ -12,6 +12,7 @@ from painn_spectra.errors import InputError
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # of torch's generators, a member's number added
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 SITE = r"^[A-Z][a-z]?(-[A-Z][a-z]?)?$"
 DYNAMICS = r"^(classical|tepigs|t?rpmd([1-9][0-9]*)?)$"

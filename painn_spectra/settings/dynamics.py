@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from painn_spectra.settings.base import DYNAMICS, Count, NonNegative, Positive, Settings
+from painn_spectra.settings.base import DYNAMICS, Count, NonNegative, Positive, Seed, Settings
 from painn_spectra.units import LIGHT_CM_FS
 
 Dynamics = Annotated[str, Field(pattern=DYNAMICS)]
@@ -38,7 +38,7 @@ class DynamicsSettings(Settings):
     rotation: Literal["kept", "removed"] = "kept"
     n_beads: Count = 32
     trpmd_lambda: NonNegative = 0.5
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class TePigsSettings(Settings):
     epochs: Count = 30
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 class SpectraSettings(Settings):

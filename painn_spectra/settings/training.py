@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from painn_spectra import keys
-from painn_spectra.settings.base import Count, NonNegative, Positive, Settings
+from painn_spectra.settings.base import Count, NonNegative, Positive, Seed, Settings
 
 MIN_PRETRAIN_FRAMES = 20  # a twentieth of them validates
 
@@ -29,7 +29,7 @@ class SamplingSettings(Settings):
     until_spectrum_change: Annotated[float, Field(gt=0, lt=1)] | None = None
     max_labels: Count | None = None
     model_temperatures_K: list[Positive] = Field(default=[300.0, 600.0], min_length=1)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 class DatasetSettings(Settings):
@@ -37,7 +37,7 @@ class DatasetSettings(Settings):
 
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    split_seed: Annotated[int, Field(ge=0)] = 0
+    split_seed: Seed = 0
 
 
 class PretrainSettings(Settings):
@@ -101,7 +101,7 @@ class TrainSettings(Settings):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     gradient_clip: Positive = 10.0
     checkpoint_interval_s: Positive = 30.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     start_from: str | None = Field(
         default=None,
@@ -135,4 +135,4 @@ class Qm9Settings(Settings):
     targets: list[Qm9Target] = Field(default=list(get_args(Qm9Target)), min_length=1)
     n_train: Count = 110_000
     n_validation: Count = 10_000
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
