@@ -1,4 +1,4 @@
-"""Downloads: once, checked, from http and https only, also behind redirects, and never too much."""
+"""Downloads: once, whole, checked, from http and https only, also behind redirects, spectra not too large."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,16 +8,24 @@ import pytest
 from painn_spectra import download
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError
+from painn_spectra.settings.molecule import Experiment
+from painn_spectra.spectra import experiment
 
 CONTENT = b"##TITLE=a\n" * 40
 
 
 MOVED = {"/moved": "/a.jdx", "/etc": "file:///etc/hostname", "/ftp": "ftp://127.0.0.1/a", "/loop": "/loop"}
+BROKEN = {
+    "/short": b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + CONTENT[:100],
+    "/chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nabc",
+    "/junk": b"hello\r\n\r\n",
+    "/silent": b"",
+}
 ASKED: list[str] = []
 
 
 class Pages(BaseHTTPRequestHandler):
-    """/a.jdx is a file, /moved leads there, /etc to a local file, /loop to itself; all else is absent."""
+    """/a.jdx is a file, /moved leads there, /etc to a local file, /loop to itself; the broken are BROKEN."""
 
     def do_GET(self):
         ASKED.append(self.path)
@@ -29,6 +37,8 @@ class Pages(BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(CONTENT)
+        elif self.path in BROKEN:
+            self.wfile.write(BROKEN[self.path])
         else:
             self.send_error(404)
 
@@ -71,6 +81,11 @@ def test_downloaded_once_and_kept_with_its_checksum(site, page, tmp_path):
         ("/etc", "answers 302 .* 'file:///etc/hostname' is not allowed"),
         ("/ftp", "ftp://127.0.0.1/a: only http:// and https:// addresses are fetched"),
         ("/loop", "the server answers 302"),
+        ("/short", r"downloaded \(IncompleteRead\(100 bytes read, 899 more expected\)\); try again"),
+        ("/chunk", r"cannot be downloaded \(IncompleteRead"),
+        ("/junk", r"cannot be downloaded \(hello\)"),
+        ("/silent", "cannot be downloaded"),
+        ("/a b.jdx", "holds blanks"),
     ],
 )
 def test_what_is_not_fetched(site, page, message, tmp_path):
@@ -86,11 +101,19 @@ def test_other_schemes(address, tmp_path):
         local_copy(address, tmp_path)
 
 
-def test_too_large(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "MAX_BYTES", len(CONTENT) - 1)
-    with pytest.raises(InputError, match="larger than"):
-        local_copy(site + "/a.jdx", tmp_path)
+@pytest.mark.parametrize("address", ["http://a:99999/b", "http://[::1/b", "http://a:x/b"])
+def test_what_is_no_address(address, tmp_path):
+    with pytest.raises(InputError, match="is no address"):
+        local_copy(address, tmp_path)
+
+
+def test_a_spectrum_is_small_and_other_files_need_not_be(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(InputError, match=r"larger than 0\.000399 MB, no spectrum"):
+        experiment.experiment_curve(Experiment(ir=site + "/a.jdx"), "ir", tmp_path)
     assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(download, "BLOCK_BYTES", 7)
+    assert local_copy(site + "/a.jdx", tmp_path).read_bytes() == CONTENT
 
 
 def test_without_a_network(site, tmp_path):

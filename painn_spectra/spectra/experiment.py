@@ -11,6 +11,7 @@ from painn_spectra.settings.molecule import Experiment
 from painn_spectra.spectra.measured import Kind, MeasuredCurve, read_measured
 from painn_spectra.spectra.similarity import smoothed
 
+MOST_BYTES = 20_000_000  # of a measured curve that an address gives
 SUSPICIOUS_SHARE = 0.2  # of the area, below the lowest value
 
 
@@ -19,7 +20,7 @@ def experiment_curve(experiment: Experiment, kind: Kind, cache: Path = CACHE) ->
     source = experiment.sources.get(kind)
     if not source:
         return None
-    curve = read_measured(local_copy(source, cache), kind)
+    curve = read_measured(local_copy(source, cache, MOST_BYTES), kind)
     if kind == "raman":  # counts on a detector's offset, which the protocol takes off
         return curve
     lowest, share = lowest_value(curve)
