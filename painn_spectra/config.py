@@ -78,6 +78,10 @@ class Config(Settings):
         names = [molecule.name for molecule in self.molecules]
         if not names and self.qm9 is None:
             raise ValueError("molecules: names no entry; give one at least")
+        if self.qm9 and self.train.start_from:
+            raise ValueError(
+                f"train.start_from = {self.train.start_from}: models of QM9 start at random; remove it or qm9"
+            )
         if len({name.casefold() for name in names}) < len(names):  # folders, on some disks
             raise ValueError(f"molecules: names {names} repeat; give every entry its own name")
         for molecule in self.molecules:

@@ -99,7 +99,7 @@ def labelled_geometries(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     return numbers, in_one_order(numbers, np.array([frame.positions for frame in frames]))
 
 
-def check_one_molecule(path: Path, frames: Iterable[np.ndarray], atoms: np.ndarray) -> None:
+def check_one_molecule(path: Path | str, frames: Iterable[np.ndarray], atoms: np.ndarray) -> None:
     """Raise InputError where a frame's atomic numbers, padding aside, are not `atoms` in their order.
 
     Nor may `atoms` be a single one.

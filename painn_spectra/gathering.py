@@ -77,15 +77,20 @@ def gather_labels(
 
 def tell_copies(sets: Sequence[Frames], parts: dict[str, list[int]]) -> None:
     """Print how many frames of a part stand among those that it is to be apart from."""
-    places = [place.round(5).tobytes() for frames in sets for place in frames.positions]
+    found = [place for frames in sets for place in places(frames)]
     for held, others in (("test", ("train", "validation")), ("validation", ("train",))):
-        learnt = {places[k] for name in others for k in parts[name]}
-        copies = [k for k in parts[held] if places[k] in learnt]
+        learnt = {found[k] for name in others for k in parts[name]}
+        copies = [k for k in parts[held] if found[k] in learnt]
         if copies:
             print(
                 f"warning: {len(copies)} of {len(parts[held])} {held} frames, first frame {copies[0]}, are "
                 "learnt from too: errors come out too small; remove copies, or give them one `seed`"
             )
+
+
+def places(frames: Frames) -> list[bytes]:
+    """Of the atoms, one entry per frame, alike where frames are copies written with other digits."""
+    return [(place.round(5) + 0.0).tobytes() for place in frames.positions]  # -0.0 + 0.0 is 0.0
 
 
 def check_failures(reports: Sequence[Path]) -> None:

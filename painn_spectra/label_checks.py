@@ -10,7 +10,7 @@ molecules with a few frames each, a GFN2-xTB polarizability in a0³.
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,11 +78,23 @@ PAIRS = [
 ]
 
 
-def check_finite(arrays: Mapping[str, NDArray[np.float64]], source: Path | str) -> None:
-    """Raise InputError naming the array of a published file that holds NaN or infinity."""
+def check_finite(arrays: Mapping[str, NDArray[Any]], source: Path | str) -> None:
+    """Raise InputError naming the array of a published file that holds NaN, infinity or no real numbers."""
     for name, values in arrays.items():
+        if values.dtype.kind not in "iuf":
+            raise InputError(f"{source}: {name} holds {values.dtype}, no real numbers; restore the file")
         if not np.isfinite(values).all():
             raise InputError(f"{source}: values of {name} hold NaN or infinity; restore the file")
+
+
+def check_whole(name: str, values: NDArray[Any], least: int, most: int, source: Path | str) -> None:
+    """Raise InputError naming the array of a published file that counts, and holds another number."""
+    check_finite({name: values}, source)
+    wrong = values[(values != np.round(values)) | (values < least) | (values > most)]
+    if wrong.size:
+        raise InputError(
+            f"{source}: {name} holds {wrong[0]:g}, no whole number of {least} to {most}; restore the file"
+        )
 
 
 def check_units(frames: "Frames", source: Path | str) -> None:

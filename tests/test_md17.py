@@ -81,13 +81,27 @@ def test_indices_of_the_archive_name_the_same_frames(files, tmp_path):
     ("given", "words"),
     [
         ({"n_train": 38}, "has 40 frames, n_train = 38 and n_validation = 6 need 44"),
-        ({"test": "train.npz"}, "shares 36 frames"),
-        ({"train": "index_train_01.csv"}, "published.frames"),
-        ({"train": "wrong.npz"}, "is no file of rMD17"),
+        ({"test": "copy.npz"}, "shares 36 frames"),
+        ({"train": "wrong.npz"}, r"wrong.npz: is no file of rMD17 \('nuclear_charges is"),
+        ({"train": "absent.npz"}, "absent.npz: no such file"),
+        ({"system": "Ethanol"}, "train.npz: holds H2O, no Ethanol; correct published.system"),
+        ({"test": "turned.npz"}, "turned.npz: frame 0 is H2O, the first one H2O, or its atoms have another"),
+        ({"test": "rounded.npz"}, "shares 1 frames"),
     ],
 )
 def test_what_cannot_be_is_named(files, tmp_path, given, words):
+    """Another order of atoms, and a copy written with fewer digits, among them."""
     np.savez(files / "wrong.npz", R=np.zeros(3))
+    with np.load(files / "test.npz") as test, np.load(files / "train.npz") as train:
+        arrays = {name: test[name] for name in test.files}
+        turned = {name: arrays[name][:, ::-1] for name in ("coords", "forces")}
+        charges = arrays["nuclear_charges"][::-1]
+        np.savez(files / "turned.npz", **arrays | turned | {"nuclear_charges": charges})
+        np.savez(files / "copy.npz", **train)
+        learnt = train["coords"][np.random.default_rng(0).permutation(40)[0]]
+        copy = np.concatenate([arrays["coords"][1:], learnt.round(7)[None]])
+        energies, forces = arrays["energies"] * 0 - 3180.0, arrays["forces"]
+        np.savez(files / "rounded.npz", **arrays | {"coords": copy, "energies": energies, "forces": forces})
     paths = {key: str(files / value) if key in ("train", "test") else value for key, value in given.items()}
     with pytest.raises(InputError, match=words):
         gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
@@ -97,6 +111,15 @@ def test_what_cannot_be_is_named(files, tmp_path, given, words):
 @pytest.mark.parametrize(("damage", "words"), [
     (lambda arrays: arrays.update(energies=arrays["energies"][:-1]), "do not fit each other"),
     (lambda arrays: arrays["energies"].__setitem__(3, np.nan), "energy hold NaN"),
+    (lambda arrays: arrays.update(energies=arrays["energies"].astype(complex)), "energy holds complex128"),
+    (lambda arrays: arrays.update(energies=arrays["energies"] > 0), "energy holds bool, no real numbers"),
+    (lambda arrays: arrays.update(energies=arrays["energies"].astype(str)), "energy holds <U"),
+    (lambda arrays: arrays.update(energies=np.array(1.0)), "do not fit each other"),
+    (lambda arrays: arrays.update(coords=np.array(1.0)), "do not fit each other"),
+    (lambda arrays: arrays.update(nuclear_charges=np.array([8.5, 1, 1])), "holds 8.5, no whole number"),
+    (lambda arrays: arrays.update(nuclear_charges=np.array([0, 1, 1])), "nuclear_charges holds 0"),
+    (lambda arrays: arrays.update(nuclear_charges=np.array([8, 1, 200])), "nuclear_charges holds 200"),
+    (lambda arrays: arrays.update(nuclear_charges=np.array(["O", "H", "H"])), "nuclear_charges holds <U1"),
 ])  # fmt: skip
 def test_damaged_arrays_are_named(files, tmp_path, damage, words):
     with np.load(files / "train.npz") as file:
@@ -109,19 +132,36 @@ def test_damaged_arrays_are_named(files, tmp_path, damage, words):
         )
 
 
-@pytest.mark.parametrize("kind", ["cut", "empty", "npy", "heading"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("index\n1\n2\n", "'index'; give an index file of the archive, a number a line"),
+        ("1 1\n2 2\n", "'1 1'; give an index file"),
+        ("", "names no frames; give an index file"),
+        ("1\n-1\n2\n", "index -1 is none of 0 to 59, the frames of .*all.npz"),
+        ("1\n60\n2\n", "index 60 is none of 0 to 59"),
+        ("1\n2\n1\n", "names frame 1 more than once"),
+        ("9" * 30, "give an index file"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_damaged_indices_are_named(files, tmp_path, text, words):
+    (tmp_path / "index.csv").write_text(text)
+    paths = {"train": str(tmp_path / "index.csv"), "frames": str(files / "all.npz")}
+    with pytest.raises(InputError, match=f"^{tmp_path}/index.csv: .*{words}"):
+        gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "npy"])
 def test_damaged_files_are_named(files, tmp_path, kind):
     whole = (files / "train.npz").read_bytes()
     paths = {"train": str(tmp_path / "damaged.npz")}
     if kind == "npy":
         with (tmp_path / "damaged.npz").open("wb") as stream:
             np.save(stream, np.zeros(3))
-    elif kind == "heading":
-        (tmp_path / "index.csv").write_text("index\n1\n2\n")
-        paths = {"train": str(tmp_path / "index.csv"), "frames": str(files / "all.npz")}
     else:
         (tmp_path / "damaged.npz").write_bytes(whole[: len(whole) // 2 if kind == "cut" else 0])
-    with pytest.raises(InputError, match=r"is no file of rMD17|give an index file"):
+    with pytest.raises(InputError, match="is no file of rMD17"):
         gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
 
 

@@ -342,6 +342,27 @@ def test_labels_that_are_not_learnt_need_not_be_there():
     assert parse_settings(stages.GatherStage, told).properties == ("energy", "forces", "polarizability")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"labels": "a.extxyz"}, "molecules.a.labels = a.extxyz: published brings the labels"),
+        ({"labels_from": "b"}, "molecules.a.labels_from = b: published brings"),
+        ({"model_from": "b"}, "molecules.a.model_from = b: published brings"),
+        ({"grow": True}, "molecules.a.grow = True: published brings"),
+        ({"published": PUBLISHED | {"test": PUBLISHED["train"]}}, "is the training file; give"),
+        ({"published": PUBLISHED | {"train": "http://a/I.CSV?b=1"}}, "holds indices; name the .npz"),
+    ],
+)
+def test_a_published_entry_has_one_source_of_two_parts(given, words):
+    with pytest.raises(InputError, match=words):
+        config_of({"name": "b"}, {"name": "a", "published": PUBLISHED} | given)
+
+
+def test_models_of_qm9_start_at_random():
+    with pytest.raises(InputError, match=r"train.start_from = a.pt: models of QM9 start at random"):
+        config_of(qm9={"data": "qm9.npz"}, train={"start_from": "a.pt"})
+
+
 def test_files_of_qm9_are_named_when_absent():
     with pytest.raises(InputError, match=r"qm9.data = absent: no such file"):
         check_plan(load_config({"molecules": [], "qm9": {"data": "absent"}}))

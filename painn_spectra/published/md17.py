@@ -12,11 +12,13 @@ from ase.io import write
 from numpy.typing import NDArray
 
 from painn_spectra import keys
-from painn_spectra.dataset import LEVEL_KEY, Frames, labelled_atoms
+from painn_spectra.dataset import LEVEL_KEY, Frames, check_one_molecule, labelled_atoms
 from painn_spectra.download import local_copy
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import DAMAGE, atomic_path
-from painn_spectra.label_checks import check_finite, check_units
+from painn_spectra.formula import SYMBOLS, hill_formula
+from painn_spectra.gathering import places
+from painn_spectra.label_checks import check_finite, check_units, check_whole
 from painn_spectra.settings.molecule import Published
 from painn_spectra.split import write_split
 from painn_spectra.units import KCAL_MOL_EV
@@ -27,6 +29,11 @@ LABELS = {  # setting: keys of energies and forces, level of theory
     "md17": ("old_energies", "old_forces", "PBE+vdW-TS, MD17"),
     "rmd17": ("energies", "forces", "PBE/def2-SVP, rMD17"),
 }
+FORMULAE = {
+    "aspirin": "C9H8O4", "azobenzene": "C12H10N2", "benzene": "C6H6", "ethanol": "C2H6O",
+    "malonaldehyde": "C3H4O2", "naphthalene": "C10H8", "paracetamol": "C8H9NO2", "salicylic acid": "C7H6O3",
+    "toluene": "C7H8", "uracil": "C4H4N2O2",
+}  # fmt: skip
 LEARNT = (keys.ENERGY, keys.FORCES)
 
 
@@ -36,6 +43,10 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
     Of the training frames, in an order drawn once, n_train train and the next n_validation validate.
     """
     train, test = (_frames(settings, source) for source in (settings.train, settings.test))
+    atoms = hill_formula(train.numbers[0])
+    if FORMULAE.get(settings.system.casefold(), atoms) != atoms:
+        raise InputError(f"{settings.train}: holds {atoms}, no {settings.system}; correct published.system")
+    check_one_molecule(settings.test, test.numbers[:1], train.numbers[0])
     needed = settings.n_train + settings.n_validation
     if len(train) < needed:
         raise InputError(
@@ -43,8 +54,7 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
             f"{settings.n_validation} need {needed}; lower them"
         )
     train = train.take(np.random.default_rng(0).permutation(len(train))[:needed])
-    overlap = {r.tobytes() for r in train.positions} & {r.tobytes() for r in test.positions}
-    if overlap:
+    if overlap := {*places(train)} & {*places(test)}:
         raise InputError(f"{settings.test}: shares {len(overlap)} frames with {settings.train}; take another")
     structures = [
         labelled_atoms(
@@ -64,50 +74,67 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
 
 def _frames(settings: Published, source: str) -> Frames:
     """Labelled frames of a split's file, or those of the archive's file that an index file names."""
-    index = None
-    if source.endswith(".csv"):
-        if settings.frames is None:
-            raise InputError(
-                f"{source}: holds indices; name the .npz file they count in with published.frames"
-            )
-        try:
-            index = np.loadtxt(local_copy(source, CACHE), dtype=int, ndmin=1)
-        except ValueError as error:
-            raise InputError(
-                f"{source}: {error}; give an index file of the archive, a number a line"
-            ) from None
-        source = settings.frames
+    path, index = _file(source), None
+    if path.suffix.lower() == ".csv":
+        index = _index(path, source)
+        listed, source = source, str(settings.frames)
+        path = _file(source)
     energy_key, forces_key, level = LABELS[settings.labels]
     try:
-        with np.load(local_copy(source, CACHE)) as file:
+        with np.load(path) as file:
             arrays = [file[key] for key in ("nuclear_charges", "coords", energy_key, forces_key)]
     except (*DAMAGE, KeyError, TypeError) as error:
-        raise InputError(f"{source}: is no file of rMD17 ({error}); give one of its .npz files") from None
+        reason = first_line(error)
+        raise InputError(f"{source}: is no file of rMD17 ({reason}); give one of its .npz files") from None
     charges, coordinates, energies, forces = arrays
     shapes = [array.shape for array in arrays]
-    n, n_atoms = len(coordinates), charges.size
-    if energies.size != n or shapes != [(n_atoms,), (n, n_atoms, 3), energies.shape, (n, n_atoms, 3)]:
+    n, n_atoms = energies.size, charges.size
+    if shapes[2] not in ((n,), (n, 1)) or shapes != [(n_atoms,), (n, n_atoms, 3), shapes[2], shapes[1]]:
         raise InputError(f"{source}: shapes {shapes} do not fit each other; restore the file")
-    chosen = np.arange(n) if index is None else index
-    if not len(chosen):
-        raise InputError(f"{source}: names no frames; check the files")
-    if not 0 <= chosen.min() <= chosen.max() < len(coordinates):
-        raise InputError(
-            f"{source}: has {len(coordinates)} frames, an index is {chosen.max()}; check the files"
-        )
-    return checked(charges, coordinates[chosen], energies[chosen], forces[chosen], level, source)
+    if index is None:
+        index = np.arange(n)
+    elif len(beyond := index[(index < 0) | (index >= n)]):
+        raise InputError(f"{listed}: index {beyond[0]} is none of 0 to {n - 1}, the frames of {source}")
+    if not len(index):
+        raise InputError(f"{source}: holds no frames; restore the file")
+    return checked(charges, coordinates[index], energies[index], forces[index], level, source)
+
+
+def _file(source: str) -> Path:
+    path = local_copy(source, CACHE)
+    if not path.is_file():
+        raise InputError(f"{source}: no such file; docs/accuracy.md tells where to get it")
+    return path
+
+
+def _index(path: Path, source: str) -> Array:
+    """Numbers of frames, from 0, each once."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        index = np.array([int(line) for line in lines if line.strip()], dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{source}: {error}; give an index file of the archive, a number a line") from None
+    if not len(index):
+        raise InputError(f"{source}: names no frames; give an index file of the archive, a number a line")
+    numbers, counts = np.unique(index, return_counts=True)
+    if counts.max() > 1:
+        raise InputError(f"{source}: names frame {numbers[counts.argmax()]} more than once; name each once")
+    return index
 
 
 def checked(
     charges: Array, coordinates: Array, energies: Array, forces: Array, level: str, source: str
 ) -> Frames:
     """Frames in eV and Å of labels in kcal/mol; InputError where the labels show another unit."""
+    given = {"coordinates": coordinates, keys.ENERGY: energies, keys.FORCES: forces}
+    check_finite(given, source)
+    check_whole("nuclear_charges", charges, 1, len(SYMBOLS), source)
     labels = {
         keys.ENERGY: np.asarray(energies, dtype=float).reshape(-1) * KCAL_MOL_EV,
         keys.FORCES: np.asarray(forces, dtype=float) * KCAL_MOL_EV,
     }
-    check_finite({"coordinates": coordinates, **labels}, source)
     numbers = np.tile(np.asarray(charges, dtype=np.int64), (len(coordinates), 1))
+    check_one_molecule(source, numbers[:1], numbers[0])
     groups = np.full(len(numbers), "all")
     frames = Frames(numbers, np.asarray(coordinates, dtype=float), labels, groups, (level,))
     check_units(frames, source)

@@ -1,7 +1,9 @@
 """One entry of the config: structure, level of theory, experiment, and where labels or model come from."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -72,6 +74,20 @@ class Published(Settings):
         given = {"train": self.train, "test": self.test, "frames": self.frames}
         return {key: source for key, source in given.items() if source}
 
+    @model_validator(mode="after")
+    def _two_parts(self) -> Self:
+        if self.train == self.test:
+            raise ValueError(
+                f"published.test = {self.test}: is the training file; give the split's other one"
+            )
+        for key, source in self.sources.items():
+            if Path(urlsplit(source).path).suffix.lower() == ".csv" and not self.frames:
+                raise ValueError(
+                    f"published.{key} = {source}: holds indices; name the .npz file they count in with "
+                    "published.frames"
+                )
+        return self
+
 
 class Molecule(Settings):
     """One entry: a molecule at one level of theory and one temperature."""
@@ -116,6 +132,12 @@ class Molecule(Settings):
                 f"molecules.{self.name}: labels {self.labels} and labels_from {self.labels_from} both name a "
                 "data set; keep one"
             )
+        for key in ("labels", "labels_from", "model_from", "grow") if self.published else ():
+            if value := getattr(self, key):
+                raise ValueError(
+                    f"molecules.{self.name}.{key} = {value}: published brings the labels of this entry; "
+                    f"remove {key}, or make another entry"
+                )
         if self.isotopes and self.structure and ISOTOPE_IN_SMILES.search(self.structure):
             raise ValueError(
                 f"molecules.{self.name}: isotopes and structure {self.structure} both name isotopes; keep one"
