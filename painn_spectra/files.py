@@ -112,6 +112,14 @@ def content_hash(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def fingerprint(path: Path | str) -> str:
+    """What changes with a file's content, or, as a folder may be large, with names and sizes in it."""
+    if not Path(path).is_dir():
+        return content_hash(path)
+    listed = sorted((item.name, item.stat(follow_symlinks=False).st_size) for item in os.scandir(path))
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
 def read_object(path: Path, *needed: str) -> dict[str, Any]:
     """The JSON object in a file that this program wrote; {} for no file, unless keys are `needed`.
 

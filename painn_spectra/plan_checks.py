@@ -17,10 +17,9 @@ SHIPPED = Path(__file__).parents[1]  # the program's own folder, where it is not
 def check_plan(config: Config) -> list[str]:
     """Raise InputError for sources, files, charges, isotopes or a cutoff that cannot be; return warnings."""
     warnings = []
-    for key in ("data", "excluded", "atomref") if config.qm9 else ():
-        path = getattr(config.qm9, key)
-        if path and not Path(path).exists():
-            raise InputError(f"qm9.{key} = {path}: no such file; docs/accuracy.md tells where to get it")
+    for key, given in config.qm9.sources.items() if config.qm9 else ():
+        if not Path(given).exists():
+            raise InputError(f"qm9.{key} = {given}: no such file; docs/accuracy.md tells where to get it")
     for molecule in config.molecules:
         source = model_source(config, molecule.name)
         if molecule.published:

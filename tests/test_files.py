@@ -8,7 +8,9 @@ import socket
 import pytest
 
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, check_outputs, output_lock, read_object, write_json
+from painn_spectra.files import (
+    atomic_path, check_outputs, fingerprint, output_lock, read_object, write_json,
+)  # fmt: skip
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -120,3 +122,14 @@ def test_a_record_that_may_be_missing(tmp_path):
     assert read_object(tmp_path / "none.json") == {}
     with pytest.raises(InputError, match=r"none.json: is no JSON of this program .*No such file"):
         read_object(tmp_path / "none.json", "n_frames")
+
+
+def test_a_fingerprint_changes_with_a_file_and_with_what_a_folder_lists(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    seen = [fingerprint(folder)]
+    for name, text in (("1", "a"), ("2", "a"), ("2", "bc")):
+        (folder / name).write_text(text)
+        seen += [fingerprint(folder), fingerprint(folder / name)]
+    assert len(set(seen)) == len(seen) - 1  # of two files with the same content
+    assert fingerprint(folder) == seen[-2]

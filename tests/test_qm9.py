@@ -1,5 +1,6 @@
 """QM9: raw files and their copies, references, the published heads, learning on the molecules at hand."""
 
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -9,14 +10,9 @@ import pytest
 import torch
 
 from painn_spectra.errors import InputError
-from painn_spectra.published.qm9 import (
-    RAW_ORDER,
-    TARGETS,
-    read_atomref,
-    read_excluded,
-    read_qm9,
-    split_molecules,
-)
+from painn_spectra.published import qm9_training
+from painn_spectra.published.qm9 import RAW_ORDER, TARGETS, read_qm9, split_molecules
+from painn_spectra.published.qm9_lists import read_atomref, read_excluded, references
 from painn_spectra.published.qm9_model import ScalarModel
 from painn_spectra.published.qm9_training import mean_absolute_error, train_qm9
 from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSettings
@@ -73,12 +69,151 @@ def test_the_usual_npz(tmp_path):
         read_qm9(tmp_path / "other.npz")
 
 
+BROKEN = {
+    "fewer atoms": ("\n".join(METHANE.splitlines()[:4]), "5 atoms need 10 lines, 4 are left"),
+    "no frequencies": ("\n".join(METHANE.splitlines()[:7]), "5 atoms need 10 lines, 7 are left"),
+    "empty": ("", "is empty"),
+    "no atoms": ("0\n" + METHANE.splitlines()[1] + "\n\n\nC", "0 atoms need 5"),
+    "less than none": ("-" + METHANE, "-5 atoms need"),
+    "element": (METHANE.replace("H\t", "X\t"), "'X'"),
+    "a third": (METHANE + "\n\n" + METHANE, "line 11 begins no molecule"),
+    "columns": (METHANE.replace("0.0019761204\t 0.133921", ""), "inhomogeneous"),
+    "bytes": (b"\xff\xfe", "neither text nor"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_damaged_raw_file_is_named(tmp_path, name):
+    """In a folder and in an archive, by its own name."""
+    content, words = BROKEN[name]
+    content = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "dsgdb9nsd_000001.xyz").write_text(METHANE.replace("gdb 1", "gdb 2"))
+    (tmp_path / "dsgdb9nsd_000005.xyz").write_bytes(content)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for path in sorted(tmp_path.glob("*.xyz")):
+            archive.add(path, path.name)
+    for source, place in ((tmp_path, "/"), (tmp_path / "a.tar", "/a.tar: ")):
+        with pytest.raises(InputError, match=rf"^{tmp_path}{place}dsgdb9nsd_000005.xyz: .*{words}"):
+            read_qm9(source)
+
+
+def test_an_archive_with_a_link_to_nothing_is_named(tmp_path):
+    link = tarfile.TarInfo("a.xyz")
+    link.type, link.linkname = tarfile.SYMTYPE, "absent.xyz"
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(link)
+    with pytest.raises(InputError, match=r"a.tar: a.xyz: ends early or is damaged"):
+        read_qm9(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"positions": np.ones((2, 6))}, r"positions \(2, 6\); restore"),
+        ({"positions": np.ones((2, 4, 3))}, r"positions \(2, 4, 3\); restore"),
+        ({"U0": np.ones((2, 1))}, r"U0 \(2, 1\); restore"),
+        ({"U0": np.array(1.0)}, r"U0 \(\); restore"),
+        ({"U0": np.array(["a", "b"])}, "U0 holds <U1, no real numbers"),
+        ({"positions": np.ones((2, 3, 3)).astype(str)}, "positions holds <U"),
+        ({"charges": np.array([[8, 1, 1], [1, 1, -1]])}, "charges holds -1"),
+        ({"charges": np.array([[8, 1, 1], [1, 95, 1]])}, "charges holds 95"),
+        ({"charges": np.array([[8, 1, 1], [1, 1.5, 1]])}, "charges holds 1.5"),
+        ({"charges": np.array([[8, 1, 1], [0, 0, 0]])}, "molecule 5 has no atoms"),
+        ({"charges": np.array(1)}, "0 molecules of up to 0 atoms"),
+        ({"index": np.array([4, 4])}, "molecule 4 stands there twice"),
+        ({"index": np.array([4.5, 4])}, "index holds 4.5"),
+    ],
+)
+def test_damaged_arrays_are_named(tmp_path, damage, words):
+    arrays = {name: np.array([1.0, 2.0]) for name in RAW_ORDER} | {"index": np.array([4, 5])}
+    arrays |= {"charges": np.array([[8, 1, 1], [1, 1, 0]]), "positions": np.ones((2, 3, 3))} | damage
+    np.savez(tmp_path / "qm9.npz", **arrays)
+    with pytest.raises(InputError, match=f"^{tmp_path}/qm9.npz: .*{words}"):
+        read_qm9(tmp_path / "qm9.npz")
+
+
+HEADING = "List of molecules among the 133885\n\n=====\n#   Index   GDB17 SMILES   SMILES   D_IJ\n=====\n"
+
+
+def test_both_forms_of_the_list_are_read(tmp_path):
+    (tmp_path / "a.txt").write_text(HEADING + "  58  NC  NC  [NH]C  6.03\n  61  N  C  C  5.63\n=====\n")
+    (tmp_path / "b.txt").write_text("58\n61\n")
+    assert (
+        read_excluded(tmp_path / "a.txt").tolist() == [58, 61] == read_excluded(tmp_path / "b.txt").tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [METHANE, "1\nmolecule\n2", "0\n1", "1\n133886", "58 NC\n61 N", HEADING, "", b"\xff\xfe"]
+)
+def test_what_is_no_list_of_molecules_is_refused(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=r"a.txt: is no (list of molecules|text)"):
+        read_excluded(tmp_path / "a.txt")
+
+
+ATOMREF = (
+    "Ele- ZPVE U H\n   H  0.0 -0.5 -4.98E-01 -0.5 -1 2.981\n   C  0.0 -37.8 -37.8 -37.8 -37.8 2.981\n==="
+)
+
+
+def test_free_atoms_may_be_written_with_exponents(tmp_path):
+    (tmp_path / "atomref.txt").write_text(ATOMREF)
+    assert references(tmp_path / "atomref.txt", "U", np.array([1, 6, 0]))[[1, 6]].tolist() == [-0.498, -37.8]
+    assert not references(tmp_path / "atomref.txt", "mu", np.array([1, 6, 0])).any()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (ATOMREF.replace(" C ", " Xx "), "has no row for C"),
+        (ATOMREF.replace("-37.8", "x"), "row of C: could not convert"),
+        (ATOMREF.replace("-37.8", "nan"), "holds no atomic references"),
+        ("H 1.0", "holds no atomic references"),
+        (b"\xff\xfe", "is no text"),
+    ],
+)
+def test_free_atoms_that_are_missing_are_named(tmp_path, content, words):
+    (tmp_path / "a.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=f"a.txt: {words}"):
+        references(tmp_path / "a.txt", "U0", np.array([[6, 1]]))
+
+
+@at_hand
+@pytest.mark.parametrize("changed", ["excluded", "atomref", "data"])
+def test_a_killed_training_goes_on_with_the_same_files_only(tmp_path, monkeypatch, changed):
+    """Another content under the same path makes another split: the checkpoint is of no use."""
+    paths = {name: tmp_path / name for name in ("data", "excluded", "atomref")}
+    paths["data"].write_bytes((DATA / "qm9_reduced_100.xyz").read_bytes())
+    paths["atomref"].write_bytes((DATA / "atomref.txt").read_bytes())
+    paths["excluded"].write_text("1\n2\n")
+    keys = []
+
+    def killed(potential, data, parts, target, training, checkpoint, key):
+        keys.append(key)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(qm9_training, "fit_scalar", killed)
+    settings = Qm9Settings(**{name: str(path) for name, path in paths.items()}, n_train=60, n_validation=20)
+    for k in range(3):
+        if k == 2:
+            text = paths[changed].read_text()
+            paths[changed].write_text(text.replace("2\n", "3\n", 1) if changed == "excluded" else text + "\n")
+        with pytest.raises(KeyboardInterrupt):
+            train_qm9(
+                "U0", *[tmp_path / name for name in "abc"], settings, TrainSettings(device="cpu"), SMALL
+            )
+    assert keys[0] == keys[1] != keys[2]
+
+
 @pytest.mark.parametrize("kind", ["tar", "cut", "text", "npz", "short", "nan"])
 def test_damaged_archives_are_named(tmp_path, kind):
-    (tmp_path / "dsgdb9nsd_000001.xyz").write_text(METHANE)
     with tarfile.open(tmp_path / "whole.tar", "w:bz2") as archive:
         for k in range(400):
-            archive.add(tmp_path / "dsgdb9nsd_000001.xyz", f"dsgdb9nsd_{k:06d}.xyz")
+            content = METHANE.replace("gdb 1", f"gdb {k}").encode()
+            member = tarfile.TarInfo(f"dsgdb9nsd_{k:06d}.xyz")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     whole = (tmp_path / "whole.tar").read_bytes()
     assert len(read_qm9(tmp_path / "whole.tar")) == 400
     source = tmp_path / ("other.npz" if kind in ("npz", "short", "nan") else "other.tar.bz2")

@@ -45,7 +45,9 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
     train, test = (_frames(settings, source) for source in (settings.train, settings.test))
     atoms = hill_formula(train.numbers[0])
     if FORMULAE.get(settings.system.casefold(), atoms) != atoms:
-        raise InputError(f"{settings.train}: holds {atoms}, no {settings.system}; correct published.system")
+        raise InputError(
+            f"{settings.train}: holds {atoms}, no {settings.system}; correct published.system or train"
+        )
     check_one_molecule(settings.test, test.numbers[:1], train.numbers[0])
     needed = settings.n_train + settings.n_validation
     if len(train) < needed:
@@ -94,7 +96,9 @@ def _frames(settings: Published, source: str) -> Frames:
     if index is None:
         index = np.arange(n)
     elif len(beyond := index[(index < 0) | (index >= n)]):
-        raise InputError(f"{listed}: index {beyond[0]} is none of 0 to {n - 1}, the frames of {source}")
+        raise InputError(
+            f"{listed}: index {beyond[0]} is none of 0 to {n - 1}, the frames of {source}; check both files"
+        )
     if not len(index):
         raise InputError(f"{source}: holds no frames; restore the file")
     return checked(charges, coordinates[index], energies[index], forces[index], level, source)

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from painn_spectra.errors import InputError
+from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import DAMAGE
-from painn_spectra.label_checks import check_finite
+from painn_spectra.formula import SYMBOLS
+from painn_spectra.label_checks import check_finite, check_whole
+from painn_spectra.published.qm9_lists import ATOMIC_NUMBERS, N_MOLECULES, read_excluded
 from painn_spectra.units import HARTREE_EV
 
 Array = NDArray[np.float64]
 RAW_ORDER = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv")
-N_EXCLUDED = 3054
 SPELLINGS = {"epshomo": "homo", "epslumo": "lumo", "epsgap": "gap", "<r2>": "r2"}  # of extxyz copies
-ATOMREF_COLUMNS = ("zpve", "U0", "U", "H", "G", "Cv")
 
 
 class Target(NamedTuple):
@@ -76,43 +75,41 @@ def read_qm9(source: Path, excluded: Path | None = None) -> Molecules:
 
     excluded: uncharacterized.txt, whose molecules are left out. Raises InputError for anything else.
     """
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; docs/accuracy.md tells where QM9 is to be had")
     if source.suffix == ".npz":
         found = _from_npz(source)
     else:
-        records = [record for text in _texts(source) for record in _records(text, source)]
+        records = [record for name, content in _files(source) for record in _records(content, name)]
         if not records:
             raise InputError(f"{source}: holds no molecules; give QM9's dsgdb9nsd files")
         found = _stacked(records)
-    sizes = {
-        len(values) for values in (found.index, found.numbers, found.positions, *found.properties.values())
-    }
-    if len(sizes) > 1:
-        raise InputError(f"{source}: arrays of {sorted(sizes)} molecules; restore the file")
-    check_finite({"positions": found.positions, **found.properties}, source)
+    found = _checked(found, source)
     if excluded:
         found = found.take(np.flatnonzero(~np.isin(found.index, read_excluded(excluded))))
     return found.take(np.argsort(found.index, kind="stable"))
 
 
-def read_excluded(path: Path) -> NDArray[np.int64]:
-    """Numbers of uncharacterized.txt: the first column of its rows, its heading and end left aside."""
-    rows = re.findall(r"^\s*(\d+)\s+\S+\s+\S+", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    if not rows:
-        raise InputError(f"{path}: holds no numbers of molecules; give QM9's uncharacterized.txt")
-    if len(rows) != N_EXCLUDED:
-        print(f"warning: {path} names {len(rows)} molecules, the official list {N_EXCLUDED}")
-    return np.array([int(row) for row in rows])
-
-
-def read_atomref(path: Path) -> dict[str, dict[int, float]]:
-    """Reference values of free atoms per property and atomic number, in the raw files' units."""
-    rows = re.findall(
-        r"^\s*([A-Z][a-z]?)((?:\s+-?\d+\.\d+){6})\s*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
-    if not rows:
-        raise InputError(f"{path}: holds no atomic references; give QM9's atomref.txt")
-    values = {atomic_numbers[symbol]: [float(x) for x in numbers.split()] for symbol, numbers in rows}
-    return {name: {z: row[k] for z, row in values.items()} for k, name in enumerate(ATOMREF_COLUMNS)}
+def _checked(data: Molecules, source: Path) -> Molecules:
+    """The molecules, where their arrays can be and every one stands there once."""
+    n, n_atoms = shape = (*data.numbers.shape, 0, 0)[:2]
+    wanted = {"index": (n,), "charges": shape, "positions": (*shape, 3)}
+    arrays = {"index": data.index, "charges": data.numbers, "positions": data.positions} | data.properties
+    wrong = [f"{name} {a.shape}" for name, a in arrays.items() if a.shape != wanted.get(name, (n,))]
+    if wrong or not n * n_atoms:
+        told = f"{source}: {n} molecules of up to {n_atoms} atoms"
+        raise InputError(f"{told} do not fit the shapes of {', '.join(wrong) or 'charges'}; restore the file")
+    check_whole("index", data.index, 0, N_MOLECULES, source)
+    check_whole("charges", data.numbers, 0, len(SYMBOLS), source)
+    check_finite({"positions": data.positions, **data.properties}, source)
+    numbers, counts = np.unique(data.index, return_counts=True)
+    if counts.max() > 1:
+        raise InputError(f"{source}: molecule {numbers[counts.argmax()]:g} stands there twice; keep one")
+    if len(bare := np.flatnonzero((data.numbers == 0).all(1))):
+        raise InputError(f"{source}: molecule {data.index[bare[0]]:g} has no atoms; restore the file")
+    properties = {name: values.astype(float) for name, values in data.properties.items()}
+    index, charges = data.index.astype(np.int64), data.numbers.astype(np.int64)
+    return Molecules(index, charges, data.positions.astype(float), properties)
 
 
 def split_molecules(n: int, n_train: int, n_validation: int, seed: int) -> dict[str, NDArray[np.int64]]:
@@ -127,35 +124,36 @@ def split_molecules(n: int, n_train: int, n_validation: int, seed: int) -> dict[
     return {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
 
 
-def _texts(source: Path) -> Iterator[str]:
-    if source.is_dir():
-        for path in sorted(source.glob("*.xyz")):
-            yield path.read_text(encoding="utf-8")
-    elif source.is_file() and tarfile.is_tarfile(source):
-        try:
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file of molecules."""
+    name = str(source)
+    try:
+        if source.is_dir():
+            for path in sorted(source.glob("*.xyz")):
+                name = str(path)
+                yield name, path.read_bytes()
+        elif tarfile.is_tarfile(source):
             with tarfile.open(source) as archive:
                 for member in archive:
-                    stream = archive.extractfile(member) if member.name.endswith(".xyz") else None
-                    if stream:
-                        yield stream.read().decode()
-        except (tarfile.TarError, *DAMAGE) as error:
-            raise InputError(f"{source}: ends early or is damaged ({error}); restore the archive") from None
-    elif source.is_file():
-        try:
-            yield source.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{source}: neither text nor a whole tar archive ({error}); restore it"
-            ) from None
-    else:
-        raise InputError(f"{source}: no such file or folder; docs/accuracy.md tells where QM9 is to be had")
+                    name = f"{source}: {member.name}"
+                    if member.name.endswith(".xyz") and (stream := archive.extractfile(member)):
+                        yield name, stream.read()
+        else:
+            yield name, source.read_bytes()
+    except (tarfile.TarError, KeyError, *DAMAGE) as error:  # KeyError: a link to what the archive has not
+        raise InputError(f"{name}: ends early or is damaged ({first_line(error)}); restore it") from None
 
 
-def _records(text: str, source: Path) -> Iterator[tuple[int, Array, Array, dict[str, float]]]:
+def _records(content: bytes, name: str) -> Iterator[tuple[int, Array, Array, dict[str, float]]]:
     """Number, atomic numbers, positions and properties of each molecule of a raw file or an extxyz."""
-    lines = text.splitlines()
+    try:
+        lines = content.decode().rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: neither text nor a whole tar archive ({error}); restore it") from None
+    if not lines:
+        raise InputError(f"{name}: is empty; restore it")
     first, count = 0, 0
-    while first < len(lines) and lines[first].strip():
+    while first < len(lines):
         try:
             n_atoms = int(lines[first])
             head, rows = lines[first + 1], [line.split() for line in lines[first + 2 : first + 2 + n_atoms]]
@@ -163,20 +161,24 @@ def _records(text: str, source: Path) -> Iterator[tuple[int, Array, Array, dict[
             if "Properties=" in head:
                 found = dict(re.findall(r"(\S+?)=(\S+)", head))
                 values = {SPELLINGS.get(k.lower(), k): v for k, v in found.items()}
-                number, step = count, 2
+                number, n_lines = count, 2 + n_atoms
             else:
                 words = head.split()
-                number, step = int(words[1]), 5  # frequencies, SMILES and InChI follow
+                number, n_lines = int(words[1]), 5 + n_atoms  # frequencies, SMILES and InChI follow
                 values = dict(zip(RAW_ORDER, words[2:], strict=True))
+            if n_atoms < 1 or first + n_lines > len(lines):
+                raise ValueError(f"{n_atoms} atoms need {n_lines} lines, {len(lines) - first} are left")
             yield (
                 number,
-                np.array([atomic_numbers[row[0]] for row in rows]),
-                np.array([[_number(x) for x in row[1:4]] for row in rows]),
+                np.array([ATOMIC_NUMBERS[row[0]] for row in rows]),
+                np.array([[_number(x) for x in row[1:4]] for row in rows]).reshape(n_atoms, 3),
                 {name: _number(values[name]) for name in RAW_ORDER},
             )
         except (ValueError, IndexError, KeyError) as error:
-            raise InputError(f"{source}: line {first + 1} begins no molecule of QM9 ({error})") from None
-        first += n_atoms + step
+            raise InputError(
+                f"{name}: line {first + 1} begins no molecule of QM9 ({first_line(error)}); restore it"
+            ) from None
+        first += n_lines
 
 
 def _number(text: str) -> float:
@@ -198,10 +200,10 @@ def _from_npz(source: Path) -> Molecules:
     try:
         with np.load(source) as file:
             arrays: dict[str, Any] = {name: file[name] for name in file.files}
-        numbers = arrays["charges"].astype(np.int64)
-        properties = {name: arrays[name].astype(float) for name in RAW_ORDER if name in arrays}
-        return Molecules(arrays["index"].astype(np.int64), numbers, arrays["positions"], properties)
+        properties = {name: arrays[name] for name in RAW_ORDER if name in arrays}
+        return Molecules(arrays["index"], arrays["charges"], arrays["positions"], properties)
     except (*DAMAGE, KeyError, TypeError) as error:
+        reason = first_line(error)
         raise InputError(
-            f"{source}: no .npz of QM9 ({error}); it needs charges, positions, index and the properties"
+            f"{source}: no .npz of QM9 ({reason}); it needs charges, positions, index and the properties"
         ) from None

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, content_hash, output_lock, write_json, write_text
+from painn_spectra.files import atomic_path, fingerprint, output_lock, write_json, write_text
 from painn_spectra.fitting import Trainer, epochs_between_validations, learning_rate, stalled
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.painn import N_ELEMENTS
 from painn_spectra.plan import STAGE_VERSION
 from painn_spectra.progress import Progress
-from painn_spectra.published.qm9 import TARGETS, Molecules, read_atomref, read_qm9, split_molecules
+from painn_spectra.published.qm9 import TARGETS, Molecules, read_qm9, split_molecules
+from painn_spectra.published.qm9_lists import references
 from painn_spectra.published.qm9_model import ScalarModel
 from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSettings
 
@@ -43,16 +44,15 @@ def train_qm9(
     torch.manual_seed(training.seed)
     potential = ScalarModel(TARGETS[target].head, model)
     known = data.take(parts["train"])
-    references = np.zeros(N_ELEMENTS + 1)
+    free = np.zeros(N_ELEMENTS + 1)
     if settings.atomref:
-        for z, value in read_atomref(Path(settings.atomref)).get(target, {}).items():
-            references[z] = value * TARGETS[target].factor
+        free = references(Path(settings.atomref), target, data.numbers) * TARGETS[target].factor
     values = {name: index_values(data.take(index), target) for name, index in parts.items()}
-    potential.normalise(known.numbers, values["train"], references)
+    potential.normalise(known.numbers, values["train"], free)
     device = pick_device(training.device)
     potential.to(device)
     how = training.model_dump(exclude={"checkpoint_interval_s"})
-    inputs = [content_hash(Path(settings.data))] if Path(settings.data).is_file() else [settings.data]
+    inputs = [fingerprint(path) for path in settings.sources.values()]
     key = json.dumps([target, how, model.model_dump(), settings.model_dump(), inputs, STAGE_VERSION["qm9"]])
     with output_lock(output):
         trainer = fit_scalar(potential, data, parts, target, training, Path(f"{output}.parts/state.pt"), key)

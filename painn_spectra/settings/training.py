@@ -136,3 +136,9 @@ class Qm9Settings(Settings):
     n_train: Count = 110_000
     n_validation: Count = 10_000
     seed: Seed = 0
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files and folders that are given, by setting."""
+        given = {"data": self.data, "excluded": self.excluded, "atomref": self.atomref}
+        return {key: source for key, source in given.items() if source}

@@ -12,7 +12,7 @@ from snakemake.utils import validate
 from painn_spectra.config import check_keys, load_config
 from painn_spectra.download import is_address
 from painn_spectra.errors import InputError
-from painn_spectra.files import content_hash
+from painn_spectra.files import content_hash, fingerprint
 from painn_spectra.kinds import block_replicas
 from painn_spectra.plan import STAGE_VERSION, stage_settings
 from painn_spectra.plan_checks import check_plan

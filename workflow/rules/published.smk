@@ -29,6 +29,10 @@ rule gather_published:
 ruleorder: gather_published > gather_labels
 
 
+# What changes under the same path is learnt again. No inputs: a job per property would look at each of them.
+QM9_CONTENT = [fingerprint(path) for path in SETTINGS.qm9.sources.values()] if SETTINGS.qm9 else []
+
+
 rule train_qm9:
     output:
         model="results/qm9/{target}/model.pt",
@@ -43,6 +47,7 @@ rule train_qm9:
     params:
         settings=stage_settings(SETTINGS, "qm9"),
         version=STAGE_VERSION["qm9"],
+        content=QM9_CONTENT,
     threads: 1 # a second gains a tenth, and waits for ever on a core that something else holds
     resources:
         mem_mb=more(8000),
