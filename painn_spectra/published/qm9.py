@@ -4,6 +4,7 @@ Ramakrishnan, Dral, Rupp, von Lilienfeld 2014, doi:10.1038/sdata.2014.22. The 30
 geometry is not the one of their SMILES (uncharacterized.txt) are left out by everybody.
 """
 
+import math
 import re
 import tarfile
 from collections.abc import Iterator
@@ -183,7 +184,10 @@ def _records(content: bytes, name: str) -> Iterator[tuple[int, Array, Array, dic
 
 def _number(text: str) -> float:
     """A number as Mathematica writes it, 1.5*^-6 for 1.5e-6."""
-    return float(text.replace("*^", "e"))
+    value = float(text.replace("*^", "e"))
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no number")
+    return value
 
 
 def _stacked(records: list[tuple[int, Array, Array, dict[str, float]]]) -> Molecules:

@@ -66,4 +66,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no text ({error}); give QM9's own file") from None
+        raise InputError(f"{path}: cannot be read as text ({error}); give QM9's own file") from None

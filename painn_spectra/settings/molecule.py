@@ -1,9 +1,7 @@
 """One entry of the config: structure, level of theory, experiment, and where labels or model come from."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -81,7 +79,7 @@ class Published(Settings):
                 f"published.test = {self.test}: is the training file; give the split's other one"
             )
         for key, source in self.sources.items():
-            if Path(urlsplit(source).path).suffix.lower() == ".csv" and not self.frames:
+            if source.lower().partition("?")[0].endswith(".csv") and not self.frames:
                 raise ValueError(
                     f"published.{key} = {source}: holds indices; name the .npz file they count in with "
                     "published.frames"
