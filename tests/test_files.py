@@ -9,8 +9,13 @@ import pytest
 
 from painn_spectra.errors import InputError
 from painn_spectra.files import (
-    atomic_path, check_outputs, fingerprint, output_lock, read_object, write_json,
-)  # fmt: skip
+    atomic_path,
+    check_outputs,
+    fingerprint,
+    output_lock,
+    read_object,
+    write_json,
+)
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
