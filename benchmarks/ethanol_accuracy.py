@@ -97,6 +97,8 @@ def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettin
     if not made.is_file():
         if not labels.is_file():
             label_pretraining(data, split, labels, train.pretrain)
+        if len(read_frames(labels)) < 0.9 * train.pretrain.n_frames:
+            raise SystemExit(f"{labels} holds other cheap labels than these settings make; move it away")
         pretrain_model(labels, made, folder / "metrics.jsonl", train, model)
     return made
 

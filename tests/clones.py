@@ -39,10 +39,10 @@ TINY = {
     "train": {
         "members": 2,
         "epochs": 60,
-        "learning_rate": 5e-3,
+        "learning_rate": 2e-2,
         "ema_decay": 0.9,
         "linear_beyond": None,  # a few hundred steps stay far from any knee
-        "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 5e-3},
+        "pretrain": {"n_frames": 40, "epochs": 10, "learning_rate": 2e-2},
     },
     "md": {"n_replicas": 2, "equilibration_ps": 0.1, "production_ps": 0.7, "checkpoint_interval_ps": 0.5},
     "spectra": {"fwhm_cm": 60},
