@@ -100,7 +100,7 @@ def test_what_cannot_be_is_named(files, tmp_path, given, words):
         np.savez(files / "copy.npz", **train)
         learnt = train["coords"][np.random.default_rng(0).permutation(40)[0]]
         copy = np.concatenate([arrays["coords"][1:], learnt.round(7)[None]])
-        energies, forces = arrays["energies"] * 0 - 3180.0, arrays["forces"]
+        energies, forces = np.linspace(-3180.1, -3180.0, len(copy)), arrays["forces"]
         np.savez(files / "rounded.npz", **arrays | {"coords": copy, "energies": energies, "forces": forces})
     paths = {key: str(files / value) if key in ("train", "test") else value for key, value in given.items()}
     with pytest.raises(InputError, match=words):
@@ -191,7 +191,7 @@ def test_a_model_of_energies_and_forces_says_so(files, tmp_path):
     """Two properties are learnt, measured and told; the others are refused, not predicted at random."""
     config = load_config({
         "molecules": [{"name": "a"}], "model": {"n_features": 16, "n_layers": 2, "n_radial": 8},
-        "train": {"epochs": 40, "learning_rate": 5e-3, "ema_decay": 0.9,
+        "train": {"epochs": 40, "learning_rate": 2e-2, "ema_decay": 0.9,
                   "loss": {"dipole": 0, "polarizability": 0}},
     })  # fmt: skip
     data, split, model = (tmp_path / name for name in ("dataset.extxyz", "split.json", "model/0/model.pt"))
