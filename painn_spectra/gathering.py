@@ -34,9 +34,9 @@ def gather_labels(
     model has learnt, or learnt cheap labels around, is never tested on.
     failures: reports of the labelling jobs. Raises InputError when more than 5 % of the frames are missing.
     """
-    check_failures(failures)
+    n_asked = check_failures(failures)
     written = [path for path in labels if path.stat().st_size]
-    if not written and previous and not any(read_object(path, "n_frames")["n_frames"] for path in failures):
+    if not written and previous and not n_asked:
         # the rounds have ended: what follows sees the same set
         write_text(dataset, previous[0].read_text(encoding="utf-8"))
         write_text(split, previous[1].read_text(encoding="utf-8"))
@@ -93,8 +93,11 @@ def places(frames: Frames) -> list[bytes]:
     return [(place.round(5) + 0.0).tobytes() for place in frames.positions]  # -0.0 + 0.0 is 0.0
 
 
-def check_failures(reports: Sequence[Path]) -> None:
-    """Print the frames that labelling left out; raise InputError when they are more than 5 %."""
+def check_failures(reports: Sequence[Path]) -> int:
+    """Print the frames that labelling left out; raise InputError when they are more than 5 %.
+
+    Returns how many frames were to be labelled.
+    """
     contents = [read_object(path, "n_frames", "failed") for path in reports]
     failed = {frame: text for content in contents for frame, text in content["failed"].items()}
     total = sum(content["n_frames"] for content in contents)
@@ -106,3 +109,4 @@ def check_failures(reports: Sequence[Path]) -> None:
             f"{len(failed)} of {total} frames could not be labelled, more than {100 * FAILED_FRACTION:g} %; "
             f"frame {frame}: {reason}"
         )
+    return total

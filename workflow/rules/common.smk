@@ -1,4 +1,5 @@
 # The settings, checked once, and the words the rules share.
+import functools
 import math
 import os
 import shlex

@@ -29,8 +29,10 @@ rule gather_published:
 ruleorder: gather_published > gather_labels
 
 
-# What changes under the same path is learnt again. No inputs: a job per property would look at each of them.
-QM9_CONTENT = [fingerprint(path) for path in SETTINGS.qm9.sources.values()] if SETTINGS.qm9 else []
+@functools.cache
+def qm9_content():
+    """What changes under the same path is learnt again; hashed once, and by jobs of QM9 only."""
+    return [fingerprint(path) for path in SETTINGS.qm9.sources.values()]
 
 
 rule train_qm9:
@@ -47,7 +49,7 @@ rule train_qm9:
     params:
         settings=stage_settings(SETTINGS, "qm9"),
         version=STAGE_VERSION["qm9"],
-        content=QM9_CONTENT,
+        content=lambda wildcards: qm9_content(),
     threads: 1 # a second gains a tenth, and waits for ever on a core that something else holds
     resources:
         mem_mb=more(8000),
