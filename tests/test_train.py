@@ -1,6 +1,5 @@
-"""Training: learns, resumes exactly, refuses what does not fit; model files; evaluation."""
+"""Training: learns, resumes exactly, refuses what does not fit."""
 
-import errno
 import json
 import os
 import signal
@@ -15,12 +14,11 @@ import pytest
 import torch
 from ase.io import read, write
 from scipy.optimize import brentq
-from small_model import write_model
 
 from painn_spectra import keys
 from painn_spectra.dataset import read_frames
 from painn_spectra.errors import InputError
-from painn_spectra.evaluate import error_rows, evaluate_files, evaluate_stage, predict
+from painn_spectra.evaluate import error_rows, evaluate_files, predict
 from painn_spectra.gathering import gather_labels
 from painn_spectra.loss import Loss, faster, to_batch
 from painn_spectra.model.checkpoint import load_model, save_model
@@ -242,6 +240,11 @@ def test_element_seen_only_in_the_test_frames_is_unknown(water, tmp_path):
         evaluate_files([tmp_path / "model.pt"], tmp_path / "dataset.extxyz")
 
 
+def test_unknown_element_is_named(water, ethanol_labels):
+    with pytest.raises(InputError, match="C: unknown"):
+        evaluate_files([water / "model.pt"], ethanol_labels)
+
+
 def test_fine_tuning_starts_from_the_given_weights(water, tmp_path):
     """One epoch from a trained model beats one epoch from scratch, for every property."""
     few = QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
@@ -292,13 +295,6 @@ def test_a_single_frame_is_no_set_to_pretrain_on(water, tmp_path):
         pretrain_model(tmp_path / "one.extxyz", tmp_path / "m.pt", tmp_path / "m.jsonl", QUICK, SMALL)
 
 
-def test_a_file_of_errors_per_model(water, tmp_path):
-    paths = [water / "dataset.extxyz", water / "split.json", tmp_path / "errors.csv"]
-    with pytest.raises(InputError, match=r"2 models, 1 files of members; name one per model"):
-        evaluate_stage([water / "model.pt"] * 2, *paths, [tmp_path / "0.csv"], tmp_path / "figures")
-    assert not list(tmp_path.iterdir())
-
-
 def test_cutoff_that_splits_the_molecule(water):
     frames = read_frames(water / "dataset.extxyz")
     check_cutoff(frames, 5.0)
@@ -320,124 +316,3 @@ def test_offsets_of_a_mixed_set():
     set_offsets(potential, numbers, labels)
     assert float(potential.energy_offset_eV[8]) == pytest.approx(-2042.0)
     assert float(potential.polarizability_offset_A3[6]) == pytest.approx(1.3)
-
-
-def test_evaluation_stage(water, tmp_path):
-    models = [water / "model.pt", water / "model.pt"]
-    members = [tmp_path / "0.csv", tmp_path / "1.csv"]
-    evaluate_stage(
-        models,
-        water / "dataset.extxyz",
-        water / "split.json",
-        tmp_path / "errors.csv",
-        members,
-        tmp_path / "figures",
-    )
-    assert (tmp_path / "errors.csv").read_text() == members[0].read_text()  # mean of two equal members
-    header, *rows = (tmp_path / "errors.csv").read_text().splitlines()
-    assert header == "property,unit,mae,rmse,baseline_mae,baseline_rmse,n" and len(rows) == 4
-    n_test = len(read_split(water / "split.json", water / "dataset.extxyz")["test"])
-    assert [int(row.split(",")[-1]) for row in rows] == [n_test * k for k in (1, 9, 3, 9)]
-    assert (tmp_path / "figures/parity.svg").stat().st_size > 0
-
-
-def test_error_rows_by_hand():
-    """Two frames, errors known: MAE, RMSE and baseline as defined."""
-    frames = _frames([[1.0], [3.0]])
-    predicted = {name: value.copy() for name, value in frames.labels.items()}
-    predicted[keys.ENERGY] = np.array([1.001, 2.997])
-    row = error_rows(predicted, frames, frames)[0]
-    assert row["mae"] == pytest.approx(2.0) and row["rmse"] == pytest.approx(np.sqrt(5.0))
-    assert row["baseline_mae"] == pytest.approx(1000.0)
-
-
-def _frames(energies):
-    from painn_spectra.dataset import Frames
-
-    n = len(energies)
-    labels = {keys.ENERGY: np.ravel(energies), keys.FORCES: np.ones((n, 1, 3)), keys.DIPOLE: np.ones((n, 3)),
-              keys.POLARIZABILITY: np.ones((n, 3, 3))}  # fmt: skip
-    return Frames(np.ones((n, 1), int), np.zeros((n, 1, 3)), labels, np.array(["a"] * n))
-
-
-def test_unknown_element_is_named(water, ethanol_labels):
-    with pytest.raises(InputError, match="C: unknown"):
-        evaluate_files([water / "model.pt"], ethanol_labels)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a model", None])
-def test_bad_model_file(tmp_path, content):
-    path = tmp_path / "model.pt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=str(path)):
-        load_model(path)
-
-
-@pytest.mark.parametrize("name", ["painn.filters.weight", "masses_amu"])
-def test_a_flipped_bit_in_a_model_file(tmp_path, name):
-    """Which torch itself would read as another weight."""
-    path = write_model(tmp_path / "model.pt")
-    content = path.read_bytes()
-    place = content.index(torch.load(path, weights_only=True)["state"][name].numpy().tobytes())
-    path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
-    with pytest.raises(InputError, match=r"model.pt: not a painn-spectra model or checkpoint, or a damaged"):
-        load_model(path)
-
-
-def test_a_model_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
-    path = write_model(tmp_path / "model.pt")
-
-    def refuse(self):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(InputError, match=r"model.pt: cannot be read \(Permission denied\)"):
-        load_model(path)
-
-
-@pytest.mark.parametrize(("part", "change"), [
-    ("metadata", {"properties": 3}), ("metadata", {"properties": None}), ("metadata", {"properties": ["no"]}),
-    ("metadata", {"elements": None}), ("architecture", {"cutoff_A": "5"}), ("architecture", {"cutoff_A": 0}),
-    ("architecture", {"cutoff_A": None}), ("architecture", {"charge": "1"}),
-    ("architecture", {"charge": None}),
-])  # fmt: skip
-def test_edited_headers_are_refused(tmp_path, part, change):
-    path = write_model(tmp_path / "model.pt")
-    content = torch.load(path, weights_only=True)
-    header = json.loads(content["header"])
-    header[part] |= change
-    torch.save(content | {"header": json.dumps(header)}, path)
-    with pytest.raises(InputError, match=rf"model.pt: .*({next(iter(change))}|header)"):
-        load_model(path)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
-    path = write_model(tmp_path / "model.pt")
-    content = torch.load(path, weights_only=True)
-    next(iter(content["state"].values())).fill_(value)
-    torch.save(content, path)
-    with pytest.raises(InputError, match=r"model.pt: weights .*NaN, infinity"):
-        load_model(path)
-
-
-def test_model_file_round_trip(water, tmp_path):
-    potential = load_model(water / "model.pt")
-    save_model(tmp_path / "copy.pt", potential, potential.metadata)
-    assert same_weights(potential, load_model(tmp_path / "copy.pt"))
-    content = torch.load(tmp_path / "copy.pt", weights_only=True)
-    header = json.loads(content["header"]) | {"format_version": 99}
-    torch.save({"header": json.dumps(header), "state": content["state"]}, tmp_path / "new.pt")
-    with pytest.raises(InputError, match="model format 99"):
-        load_model(tmp_path / "new.pt")
-
-
-def test_an_old_model_file_predicts_what_it_did():
-    """Format 1, with the numbers that the program of its time gave: kept for ever."""
-    potential = load_model(DATA / "model_v1.pt", dtype=torch.float64)
-    told = json.loads((DATA / "model_v1.json").read_text(encoding="utf-8"))
-    z, r = torch.tensor([told["numbers"]]), torch.tensor([told["positions"]], dtype=torch.float64)
-    for name, value in potential(z, r).items():
-        assert value[0].numpy() == pytest.approx(np.array(told[name]), rel=1e-9, abs=1e-9), name
-    assert potential.metadata["elements"] == [1, 6, 8]
