@@ -15,8 +15,10 @@ import argparse
 import json
 import re
 from collections.abc import Iterator
+from itertools import product, starmap
 from pathlib import Path
-from typing import Any
+from statistics import mode
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -141,6 +143,7 @@ def train_one(
         "split": split_seed,
         "pretrained": cheap,
         "derivatives": 0 if plain else int(known.having(keys.POLARIZABILITY_DERIVATIVE).sum()),
+        "optimizer": longer.optimizer,
         "epochs": longer.epochs,
         "n_test": len(test),
         "seconds": potential.metadata["seconds"],
@@ -171,24 +174,32 @@ def finished() -> list[Run]:
     made = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/split*/*/errors.json"))
     ]
-    points = {(run["quality"], run["size"], run["split"], help_of(run)): run for run in known + made}
+    points = {(run["size"], run["split"], way_of(run)): run for run in known + made}
     if made:
         write_json(STORED, list(points.values()))
     return list(points.values())
 
 
-def series(runs: list[Run]) -> Iterator[tuple[str, tuple[bool, bool], int, list[Run]]]:
-    """Splits of equal quality, help (pre-training, derivatives) and size together, best first."""
-    for quality in reversed(QUALITY):
-        for helped in ((True, True), (True, False), (False, True), (False, False)):
-            alike = [run for run in runs if run["quality"] == quality and help_of(run) == helped]
-            for size in sorted({run["size"] for run in alike}):
-                yield quality, helped, size, [run for run in alike if run["size"] == size]
+class Way(NamedTuple):
+    """How a model was trained."""
+
+    quality: str
+    optimizer: str
+    pretrained: bool
+    derivatives: bool
 
 
-def help_of(run: Run) -> tuple[bool, bool]:
-    """Whether there was pre-training, and whether labels of derivatives."""
-    return run["pretrained"], run.get("derivatives", 0) > 0
+def way_of(run: Run) -> Way:
+    return Way(run["quality"], run["optimizer"], run["pretrained"], run["derivatives"] > 0)
+
+
+def series(runs: list[Run]) -> Iterator[tuple[Way, int, list[Run]]]:
+    """Splits of equal way and size together, best ways first."""
+    best_first = product(reversed(QUALITY), ("muon", "adamw"), (True, False), (True, False))
+    for way in starmap(Way, best_first):
+        alike = [run for run in runs if way_of(run) == way]
+        for size in sorted({run["size"] for run in alike}):
+            yield way, size, [run for run in alike if run["size"] == size]
 
 
 def curve_table(runs: list[Run]) -> str:
@@ -196,6 +207,7 @@ def curve_table(runs: list[Run]) -> str:
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     heads = [
         "quality",
+        "optimizer",
         "labels",
         "of them with derivatives",
         "pre-training",
@@ -204,14 +216,15 @@ def curve_table(runs: list[Run]) -> str:
         "minutes each",
     ]
     lines = []
-    for quality, (cheap, _), _, of_size in series([thermal(run) for run in runs]):
+    for way, _, of_size in series([thermal(run) for run in runs]):
         cells = [f"{np.mean(in_paper_units(of_size, name)):.3g}" for name in keys.PROPERTIES]
         minutes = np.mean([run["seconds"] for run in of_size]) / 60
         cells += [str(len(of_size)), f"{minutes:.0f}"]
-        labels, slopes = (np.mean([run.get(key, 0) for run in of_size]) for key in ("labels", "derivatives"))
-        lines.append([quality, f"{labels:.0f}", f"{slopes:.0f}", "GFN2-xTB" if cheap else "none", *cells])
+        counts = [f"{np.mean([run[key] for run in of_size]):.0f}" for key in ("labels", "derivatives")]
+        start = "GFN2-xTB" if way.pretrained else "none"
+        lines.append([way.quality, way.optimizer, *counts, start, *cells])
     paper = [f"{PAPER[name]:.3g}" for name in keys.PROPERTIES]
-    lines.append(["–", "8000", "0", "none (paper, other test frames)", *paper, "1", "–"])
+    lines.append(["–", "adam", "8000", "0", "none (paper, other test frames)", *paper, "1", "–"])
     return markdown(heads, lines)
 
 
@@ -229,28 +242,33 @@ def in_paper_units(runs: list[Run], name: str) -> list[float]:
 
 def by_kind(runs: list[Run]) -> str:
     """Errors of the best quality's largest training sets by kind of test frames, means over splits."""
-    quality, helped, *_ = next(series(runs))
-    runs = [run for run in runs if run["quality"] == quality and help_of(run) == helped]
+    best, *_ = next(series(runs))
+    runs = [run for run in runs if way_of(run) == best]
     most = max(run["size"] for run in runs)
-    best = [run["kinds"] for run in runs if run["size"] == most]
+    largest = [run["kinds"] for run in runs if run["size"] == most]
     units = [f"{name}, {PAPER_UNITS[name][0]}" for name in keys.PROPERTIES]
     lines = []
-    for name in sorted({name for kinds in best for name in kinds}):
-        found = [kinds[name] for kinds in best if name in kinds]
+    for name in sorted({name for kinds in largest for name in kinds}):
+        found = [kinds[name] for kinds in largest if name in kinds]
         cells = [f"{np.mean(in_paper_units(found, key)):.3g}" for key in keys.PROPERTIES]
         lines.append([name, str(sum(of["n"] for of in found)), *cells])
     return markdown(["test frames", "n", *units], lines)
 
 
 def draw(runs: list[Run]) -> None:
-    """`quick`'s errors on thermal frames against labels, logarithmic axes, a point per split; four panels."""
+    """`quick`'s errors on thermal frames against labels, logarithmic axes, a point per split; four panels.
+
+    Of the optimizer of most points: an unfinished curve does not replace a finished one.
+    """
     runs = [thermal(run) for run in runs if run["quality"] == "quick"]
+    optimizer = mode([run["optimizer"] for run in runs])
+    of_one = [run for run in runs if run["optimizer"] == optimizer]
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
             for helped, look, label in CURVES:
                 points = [
-                    (size, in_paper_units(of, name)) for _, made, size, of in series(runs) if made == helped
+                    (size, in_paper_units(of, name)) for way, size, of in series(of_one) if way[2:] == helped
                 ]
                 if not points:
                     continue
@@ -263,7 +281,7 @@ def draw(runs: list[Run]) -> None:
             axis.set(xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE,\n{unit}")
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            ticks = sorted({size for _, _, size, _ in series(runs)})
+            ticks = sorted({run["size"] for run in of_one})
             axis.set_xticks(ticks, [str(size) if k % 2 == 0 else "" for k, size in enumerate(ticks)])
             axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
