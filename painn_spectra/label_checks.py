@@ -19,6 +19,7 @@ from painn_spectra import keys
 from painn_spectra.errors import InputError
 from painn_spectra.forces_and_energies import gradient_slope
 from painn_spectra.label_evidence import (
+    Geometries,
     Slope,
     atomic_charges,
     following_charge,
@@ -105,7 +106,7 @@ def check_units(frames: "Frames", source: Path | str) -> None:
     check_placeholders(frames, source)
     if len(frames) > MAX_FRAMES:
         frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
-    _check_positions(frames, source)
+    check_positions(frames, source)
     if {keys.ENERGY, keys.FORCES} <= set(frames.labels):
         _check_energy_and_forces(frames, source)
     if keys.DIPOLE in frames.labels:
@@ -114,7 +115,8 @@ def check_units(frames: "Frames", source: Path | str) -> None:
         _check_polarizability(frames, source)
 
 
-def _check_positions(frames: "Frames", source: Path | str) -> None:
+def check_positions(frames: Geometries, source: Path | str) -> None:
+    """Raise InputError where bonds tell that positions are not in Å."""
     ratio = nearest_neighbour_ratio(frames)
     if ratio is None or RIGHT_BOND[0] < ratio < RIGHT_BOND[1]:
         return

@@ -5,7 +5,7 @@ What they prove is decided in label_checks.py.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from ase.data import atomic_masses, covalent_radii
@@ -53,7 +53,17 @@ class Slope(NamedTuple):
     n_data: int
 
 
-def molecules(frames: "Frames") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+class Geometries(Protocol):
+    """Frames, or molecules of a data set: numbers (n, n_atoms), padded with zeros; positions | Å."""
+
+    @property
+    def numbers(self) -> np.ndarray[Any, Any]: ...
+
+    @property
+    def positions(self) -> np.ndarray[Any, Any]: ...
+
+
+def molecules(frames: Geometries) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Per kind of molecule its numbers (n_atoms,) without padding, and its frames (n,).
 
     Frames of a kind have the same bonds: sets joined from several sources may order like atoms differently,
@@ -71,7 +81,7 @@ def molecules(frames: "Frames") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield numbers[numbers > 0], index
 
 
-def nearest_neighbour_ratio(frames: "Frames") -> float | None:
+def nearest_neighbour_ratio(frames: Geometries) -> float | None:
     """Shortest distance per atom over the sum of covalent radii, tenth percentile of all: 0.7 to 1.3.
 
     The low percentile keeps scans of a dissociation out of it. None without bonds to measure: noble gases,

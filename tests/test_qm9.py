@@ -16,6 +16,7 @@ from painn_spectra.published.qm9_lists import read_atomref, read_excluded, refer
 from painn_spectra.published.qm9_model import ScalarModel
 from painn_spectra.published.qm9_training import mean_absolute_error, train_qm9
 from painn_spectra.settings.training import ModelSettings, Qm9Settings, TrainSettings
+from painn_spectra.units import BOHR_A, HARTREE_EV
 
 DATA = Path(__file__).parents[2] / "shared/data/qm9"
 at_hand = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/qm9, a hundred molecules of QM9")
@@ -59,7 +60,7 @@ def test_uncharacterised_molecules_are_left_out(tmp_path, capsys):
 
 
 def test_the_usual_npz(tmp_path):
-    arrays = {name: np.array([1.0, 2.0]) for name in RAW_ORDER}
+    arrays = {name: np.array([1.0, 2.0]) for name in RAW_ORDER} | {"zpve": np.array([0.021, 0.01])}
     arrays |= {"charges": np.array([[8, 1, 1], [1, 1, 0]]), "positions": np.ones((2, 3, 3)), "index": [5, 4]}
     np.savez(tmp_path / "qm9.npz", **arrays)
     found = read_qm9(tmp_path / "qm9.npz")
@@ -131,6 +132,39 @@ def test_damaged_arrays_are_named(tmp_path, damage, words):
     np.savez(tmp_path / "qm9.npz", **arrays)
     with pytest.raises(InputError, match=f"^{tmp_path}/qm9.npz: .*{words}"):
         read_qm9(tmp_path / "qm9.npz")
+
+
+@at_hand
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"positions": 1 / BOHR_A}, "positions look like bohr, not Å"),
+        ({"U0": HARTREE_EV}, r"U0 is 28\.\d times .* looks like eV; multiply it by 0.03674932"),
+        ({"G": 627.5095}, "G is .* looks like kcal/mol"),
+        ({"zpve": HARTREE_EV}, "zpve is .* looks like eV"),
+        ({"homo": HARTREE_EV}, "homo is .* looks like eV"),
+        ({"gap": HARTREE_EV}, "gap is .* looks like eV"),
+    ],
+)
+def test_a_copy_in_other_units_is_told(tmp_path, change, words, capsys):
+    data = read_qm9(DATA / "qm9_reduced_100.xyz")
+    arrays = data.properties | {"charges": data.numbers, "positions": data.positions, "index": data.index}
+    np.savez(tmp_path / "qm9.npz", **arrays)
+    read_qm9(tmp_path / "qm9.npz")
+    assert not capsys.readouterr().out
+    np.savez(tmp_path / "qm9.npz", **arrays | {name: arrays[name] * by for name, by in change.items()})
+    with pytest.raises(InputError, match=f"^{tmp_path}/qm9.npz: .*{words}"):
+        read_qm9(tmp_path / "qm9.npz")
+
+
+@at_hand
+def test_energies_of_atomisation_are_told(tmp_path, capsys):
+    data = read_qm9(DATA / "qm9_reduced_100.xyz")
+    bound = data.properties["U0"] - references(DATA / "atomref.txt", "U0", data.numbers)[data.numbers].sum(1)
+    arrays = {"charges": data.numbers, "positions": data.positions, "index": data.index, "U0": bound}
+    np.savez(tmp_path / "qm9.npz", **arrays)
+    read_qm9(tmp_path / "qm9.npz")
+    assert "U0 is 0.00744 times the total energy in Hartree" in capsys.readouterr().out
 
 
 HEADING = "List of molecules among the 133885\n\n=====\n#   Index   GDB17 SMILES   SMILES   D_IJ\n=====\n"

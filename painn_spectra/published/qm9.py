@@ -20,6 +20,7 @@ from painn_spectra.files import DAMAGE
 from painn_spectra.formula import SYMBOLS
 from painn_spectra.label_checks import check_finite, check_whole
 from painn_spectra.published.qm9_lists import ATOMIC_NUMBERS, N_MOLECULES, read_excluded
+from painn_spectra.published.qm9_units import check_qm9_units
 from painn_spectra.units import HARTREE_EV
 
 Array = NDArray[np.float64]
@@ -110,7 +111,9 @@ def _checked(data: Molecules, source: Path) -> Molecules:
         raise InputError(f"{source}: molecule {data.index[bare[0]]:g} has no atoms; restore the file")
     properties = {name: values.astype(float) for name, values in data.properties.items()}
     index, charges = data.index.astype(np.int64), data.numbers.astype(np.int64)
-    return Molecules(index, charges, data.positions.astype(float), properties)
+    checked = Molecules(index, charges, data.positions.astype(float), properties)
+    check_qm9_units(checked, source)
+    return checked
 
 
 def split_molecules(n: int, n_train: int, n_validation: int, seed: int) -> dict[str, NDArray[np.int64]]:
