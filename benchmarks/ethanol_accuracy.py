@@ -5,8 +5,9 @@
     python -m benchmarks.ethanol_accuracy table     prints the tables of docs/accuracy.md, draws the figure
 
 `run` trains what is missing, one model after another, in results/ethanol-accuracy/ by quality; killed, it
-goes on with the same command. Every size gets the same number of steps. A size beyond what a split leaves
-takes all of that. --plain leaves out labels of derivatives; --without adds models without pre-training.
+goes on with the same command. After pre-training every size gets the quality's epochs, for more unlearn it;
+from random weights as many steps as all labels do. A size beyond what a split leaves takes all of that.
+--plain leaves out labels of derivatives; --without adds models without pre-training.
 A split holds out whole trajectories, as the workflow does; labels are drawn at random from the others.
 GFN2-xTB geometries start at all training geometries of the split, whose labels they do not see.
 """
@@ -125,12 +126,15 @@ def train_one(
     chosen = np.random.default_rng(split_seed).permutation(everything)[:size]
     part = folder / "split.json"
     write_json(part, content | {"train": sorted(int(k) for k in chosen)})
-    longer = train.model_copy(update={"epochs": round(train.epochs * len(everything) / len(chosen))})
-    start = pretrained(data, split, train, model) if cheap else None
+    if cheap:
+        start = pretrained(data, split, train, model)
+    else:
+        start = None
+        train = train.model_copy(update={"epochs": round(train.epochs * len(everything) / len(chosen))})
     if plain:
-        zero = longer.loss.model_copy(update=dict.fromkeys(keys.DERIVATIVES.values(), 0.0))
-        longer = longer.model_copy(update={"loss": zero})
-    train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", longer, model, start_from=start)
+        zero = train.loss.model_copy(update=dict.fromkeys(keys.DERIVATIVES.values(), 0.0))
+        train = train.model_copy(update={"loss": zero})
+    train_model(data, part, folder / "model.pt", folder / "metrics.jsonl", train, model, start_from=start)
     frames, parts = read_frames(data), read_split(part, data)
     test, known = frames.take(parts["test"]), frames.take(parts["train"])
     potential = load_model(folder / "model.pt")
@@ -143,8 +147,8 @@ def train_one(
         "split": split_seed,
         "pretrained": cheap,
         "derivatives": 0 if plain else int(known.having(keys.POLARIZABILITY_DERIVATIVE).sum()),
-        "optimizer": longer.optimizer,
-        "epochs": longer.epochs,
+        "optimizer": train.optimizer,
+        "epochs": train.epochs,
         "n_test": len(test),
         "seconds": potential.metadata["seconds"],
         "n_features": model.n_features,
