@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,6 @@ from painn_spectra.settings.training import DatasetSettings, ModelSettings, Trai
 from painn_spectra.split import read_split, write_split
 from painn_spectra.train import check_cutoff, new_potential, pretrain_model, train_model
 
-DATA = Path(__file__).parent / "data"
 SMALL = ModelSettings(n_features=16, n_layers=2, n_radial=10)
 QUICK = TrainSettings(epochs=60, batch_size=6, learning_rate=5e-3, ema_decay=0.9)
 

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
-from painn_spectra.label_checks import ENERGY_UNITS, check_positions
+from painn_spectra.label_checks import ENERGY_UNITS, MAX_FRAMES, check_positions
 from painn_spectra.label_evidence import spread
 from painn_spectra.units import HARTREE_EV
 
 if TYPE_CHECKING:
     from painn_spectra.published.qm9 import Molecules
 
-N_LOOKED_AT = 1000
 TOTAL_ENERGY = 0.5, 2.39  # Hartree: a Z^b, the free atoms from H to F within a twelfth
 ZPVE_PER_ATOM = 0.0083  # Hartree, of QM9's molecules 0.003 (HCN's kind) to 0.010 (alkanes)
 TYPICAL_GAP, TYPICAL_HOMO = 0.25, -0.24  # Hartree; 0.02 to 0.62, −0.43 to −0.10
@@ -26,7 +25,7 @@ NEAR_TOTAL, NEAR = 1.3, 4.0  # factors that chemistry makes
 
 def check_qm9_units(data: "Molecules", source: Path) -> None:
     """Raise InputError where positions or energies are clearly in another unit; warn of odd totals."""
-    data = data.take(np.unique(spread(len(data), min(len(data), N_LOOKED_AT))))
+    data = data.take(spread(len(data), min(len(data), MAX_FRAMES)))
     check_positions(data, source)
     numbers = data.numbers.astype(float)
     total = -TOTAL_ENERGY[0] * (numbers ** TOTAL_ENERGY[1]).sum(1)
@@ -36,8 +35,9 @@ def check_qm9_units(data: "Molecules", source: Path) -> None:
         "homo": (TYPICAL_HOMO, NEAR),
         "gap": (TYPICAL_GAP, NEAR),
     }
-    for name in expected.keys() & data.properties.keys():
-        likely, near = expected[name]
+    for name, (likely, near) in expected.items():
+        if name not in data.properties:
+            continue
         ratio = float(np.median(data.properties[name] / likely))
         if 1 / near < ratio < near:
             continue
