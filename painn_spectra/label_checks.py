@@ -98,17 +98,18 @@ def check_whole(name: str, values: NDArray[Any], least: int, most: int, source: 
         )
 
 
-def check_units(frames: "Frames", source: Path | str) -> None:
+def check_units(frames: "Frames", source: Path | str, published: str = "") -> None:
     """Raise InputError where a label's unit is clearly not that of keys.py; warn where it is in doubt.
 
-    Placeholders are told first: their unit cannot be.
+    Placeholders are told first: their unit cannot be. published: units that a published file has, of which
+    `frames` were made; no doubt is left there, and no factor told.
     """
     check_placeholders(frames, source)
     if len(frames) > MAX_FRAMES:
         frames = frames.take(np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int))
     check_positions(frames, source)
     if {keys.ENERGY, keys.FORCES} <= set(frames.labels):
-        _check_energy_and_forces(frames, source)
+        _check_energy_and_forces(frames, source, published)
     if keys.DIPOLE in frames.labels:
         _check_dipole(frames, source)
     if keys.POLARIZABILITY in frames.labels:
@@ -130,7 +131,7 @@ def check_positions(frames: Geometries, source: Path | str) -> None:
     print(f"warning: {shown}; are the positions in Å?")
 
 
-def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
+def _check_energy_and_forces(frames: "Frames", source: Path | str, published: str) -> None:
     work, stiffness = work_slope(frames), stiffness_ratio(frames)
     if work and (work.n_data < MIN_COUNT or work.explained < (EXPLAINED if stiffness else EXPLAINED_ALONE)):
         work = None
@@ -144,6 +145,8 @@ def _check_energy_and_forces(frames: "Frames", source: Path | str) -> None:
     if off < ODD:
         _check_gradient(frames, source)
         return
+    if published:
+        raise InputError(f"{shown}, so labels are not in {published}; take the file as it was published")
     best = min(PAIRS, key=lambda pair: _misfit(pair, work, stiffness))
     if off < CLEAR or _misfit(best, work, stiffness) > FITTING**2:
         print(f"warning: {shown}; are energies in eV and forces in eV/Å?")

@@ -15,8 +15,10 @@ def snapshot(state: Path, model: Path) -> None:
     """Write `model` from the checkpoint `state`, `<model>.parts/state.pt` of a running or killed training.
 
     Raises InputError when it is none. The training itself goes on from its checkpoint; this file serves
-    `train.start_from` elsewhere, at a tenth of the size.
+    `train.start_from` elsewhere, at a third of the size.
     """
+    if Path(model).resolve() == Path(state).resolve():
+        raise InputError(f"{model}: is the checkpoint itself, which the training needs; name another file")
     saved = read_archive(state)
     try:
         how, architecture, *_ = json.loads(saved["key"])

@@ -171,6 +171,8 @@ def test_a_snapshot_is_the_averaged_model_of_an_unfinished_training(ensemble, tm
         Trainer.save = original
     saved = torch.load(tmp_path / "model.pt.parts/state.pt", weights_only=True)
     snapshot(tmp_path / "model.pt.parts/state.pt", tmp_path / "snapshot.pt")
+    with pytest.raises(InputError, match=r"state.pt: is the checkpoint itself"):
+        snapshot(tmp_path / "model.pt.parts/state.pt", tmp_path / "model.pt.parts/../model.pt.parts/state.pt")
     taken = load_model(tmp_path / "snapshot.pt")
     assert all(torch.equal(value, kept[name]) for name, value in taken.state_dict().items())
     whole = load_model(ensemble / "0.pt").metadata

@@ -165,15 +165,27 @@ def test_damaged_files_are_named(files, tmp_path, kind):
         gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, **paths))
 
 
-def test_energies_in_another_unit_are_refused(files, tmp_path):
+@pytest.mark.parametrize("names", [("energies",), ("energies", "forces"), ("forces",)])
+@pytest.mark.parametrize("factor", [KCAL, 1e3 * KCAL, 4.184, 1 / 627.5095])
+def test_labels_in_another_unit_are_refused(files, tmp_path, names, factor):
+    """In eV, meV, kJ/mol, Hartree; no factor is told, which could only be wrong for a published file."""
     with np.load(files / "train.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    arrays["energies"] = arrays["energies"] * KCAL  # already eV
-    np.savez(files / "units.npz", **arrays)
-    with pytest.raises(InputError, match=r"units.npz: energies change"):
-        gather_published(
-            tmp_path / "d.extxyz", tmp_path / "s.json", settings(files, train=str(files / "units.npz"))
-        )
+    np.savez(tmp_path / "units.npz", **arrays | {name: arrays[name] * factor for name in names})
+    given = settings(files, train=str(tmp_path / "units.npz"))
+    with pytest.raises(InputError, match=r"units.npz: .*so labels are not in kcal/mol and kcal/mol/Å; take"):
+        gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", given)
+
+
+@pytest.mark.parametrize(("name", "value"), [("coords", 0.0), ("forces", 1e200)])
+def test_broken_frames_are_named_by_their_number_in_the_file(files, tmp_path, name, value):
+    with np.load(files / "train.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+    arrays[name][7] = value
+    np.savez(tmp_path / "broken.npz", **arrays)
+    given = settings(files, train=str(tmp_path / "broken.npz"))
+    with pytest.raises(InputError, match=r"broken.npz: frame 7 of those taken: atoms .* Å apart"):
+        gather_published(tmp_path / "d.extxyz", tmp_path / "s.json", given)
 
 
 def test_the_settings_must_leave_out_what_the_set_has_not(files):
@@ -219,7 +231,7 @@ def test_the_table_sets_measured_beside_published(tmp_path, capsys):
     """Errors in meV come out in the published units: 1 kcal/mol is 43.36 meV."""
     for name, labels in (("e", "md17"), ("r", "rmd17")):
         folder = tmp_path / name
-        write_json(folder / "split.json", {"published": {"system": "ethanol", "labels": labels},
+        write_json(folder / "split.json", {"published": {"system": "Ethanol", "labels": labels},
                                            "train": [0] * 950, "test": [0] * 1000})  # fmt: skip
         write_text(folder / "evaluation/errors.csv", "property,mae\nenergy,2.168\nforces,8.673\n")
         line = {"epoch": 2000, "seconds": 7200.0}
@@ -228,10 +240,10 @@ def test_the_table_sets_measured_beside_published(tmp_path, capsys):
     text = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
     assert capsys.readouterr().out == text
     assert (
-        "| ethanol (e) | 0.05 / 0.2 | 0.063 / 0.23 | 0.056 / 0.171 | 0.051 / 0.06 | 950 | 1 | 2000 | 2 |"
+        "| Ethanol (e) | 0.05 / 0.2 | 0.063 / 0.23 | 0.056 / 0.171 | 0.051 / 0.06 | 950 | 1 | 2000 | 2 |"
         in text
     )
-    assert "| ethanol (r) | 2.17 / 8.67 | 0.4 / 2.1 | 0.9 / 6.2 | 950 | 1 | 2000 | 2 |" in text
+    assert "| Ethanol (r) | 2.17 / 8.67 | 0.4 / 2.1 | 0.9 / 6.2 | 950 | 1 | 2000 | 2 |" in text
 
 
 @pytest.mark.parametrize(("file", "content", "words"), [

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from painn_spectra.errors import InputError
-from painn_spectra.published import qm9_training
+from painn_spectra.fitting import Trainer
+from painn_spectra.published import qm9, qm9_training
 from painn_spectra.published.qm9 import RAW_ORDER, TARGETS, read_qm9, split_molecules
 from painn_spectra.published.qm9_lists import read_atomref, read_excluded, references
 from painn_spectra.published.qm9_model import ScalarModel
@@ -124,6 +125,7 @@ def test_an_archive_with_a_link_to_nothing_is_named(tmp_path):
         ({"charges": np.array(1)}, "0 molecules of up to 0 atoms"),
         ({"index": np.array([4, 4])}, "molecule 4 stands there twice"),
         ({"index": np.array([4.5, 4])}, "index holds 4.5"),
+        ({"index": np.array([0, 4])}, "index holds 0, no whole number of 1 to 133885"),
     ],
 )
 def test_damaged_arrays_are_named(tmp_path, damage, words):
@@ -245,7 +247,7 @@ def test_a_killed_training_goes_on_with_the_same_files_only(tmp_path, monkeypatc
 def test_damaged_archives_are_named(tmp_path, kind):
     with tarfile.open(tmp_path / "whole.tar", "w:bz2") as archive:
         for k in range(400):
-            content = METHANE.replace("gdb 1", f"gdb {k}").encode()
+            content = METHANE.replace("gdb 1", f"gdb {k + 1}").encode()
             member = tarfile.TarInfo(f"dsgdb9nsd_{k:06d}.xyz")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
@@ -256,12 +258,76 @@ def test_damaged_archives_are_named(tmp_path, kind):
         {"tar": whole[:-30], "cut": whole[: len(whole) // 2], "text": b"\xff\xfe"}.get(kind, b"PK")
     )
     if kind in ("short", "nan"):
-        arrays = {name: np.zeros(2) for name in RAW_ORDER} | {"index": np.arange(2)}
+        arrays = {name: np.zeros(2) for name in RAW_ORDER} | {"index": np.arange(1, 3)}
         arrays |= {"charges": np.ones((2, 2), int), "positions": np.zeros((2, 2, 3))}
         arrays["U0"] = np.zeros(1) if kind == "short" else np.array([0.0, np.nan])
         np.savez(source, **arrays)
     with pytest.raises(InputError, match=r"restore|no .npz of QM9"):
         read_qm9(source)
+
+
+@at_hand
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    settings = Qm9Settings(data=str(DATA / "qm9_reduced_100.xyz"), n_train=60, n_validation=20)
+    training = TrainSettings(epochs=4, batch_size=25, checkpoint_interval_s=1e-9, device="cpu")
+
+    def trained(name):
+        train_qm9("U0", *[tmp_path / f"{name}.{end}" for end in ("pt", "jsonl", "json")], settings, training,
+                  SMALL)  # fmt: skip
+        return torch.load(tmp_path / f"{name}.pt", weights_only=True)["state"]
+
+    whole, save = trained("whole"), Trainer.save
+
+    def save_and_die(trainer, checkpoint, key):
+        save(trainer, checkpoint, key)
+        if trainer.step in (3, 6):  # within and at the end of epochs of two batches
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "save", save_and_die)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            trained("killed")
+    resumed = trained("killed")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert [json.loads(line)["mae"] for line in (tmp_path / "whole.jsonl").read_text().splitlines()] == [
+        json.loads(line)["mae"] for line in (tmp_path / "killed.jsonl").read_text().splitlines()
+    ]
+
+
+@at_hand
+def test_outputs_are_looked_at_before_training(tmp_path):
+    settings = Qm9Settings(data=str(DATA / "qm9_reduced_100.xyz"), n_train=60, n_validation=20)
+    for metrics, words in (("m.pt", "named for two outputs"), ("", "is a folder")):
+        with pytest.raises(InputError, match=words):
+            train_qm9("mu", tmp_path / "m.pt", tmp_path / metrics, tmp_path / "e.json", settings,
+                      TrainSettings(epochs=1), SMALL)  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+@at_hand
+def test_one_molecule_that_offsets_explain_is_trained_all_the_same(tmp_path):
+    """What rounding leaves of its value is no unit for an error."""
+    settings = Qm9Settings(data=str(DATA / "qm9_reduced_100.xyz"), n_train=1, n_validation=5)
+    for target in ("homo", "U0"):
+        files = [tmp_path / f"{target}.{end}" for end in ("pt", "jsonl", "json")]
+        train_qm9(target, *files, settings, TrainSettings(epochs=2), SMALL)
+        assert torch.load(files[0], weights_only=True)["state"]["scale"] == 1.0
+
+
+def test_numbers_of_a_copy_that_lacks_molecules_are_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setattr(qm9, "N_MOLECULES", 4)
+    monkeypatch.setattr(qm9, "N_EXCLUDED", 1)
+    lines = METHANE.replace("*^", "e").splitlines()
+    values = zip(RAW_ORDER, lines[1].split()[2:], strict=True)
+    head = "Properties=species:S:1:pos:R:3 " + " ".join(f"{name}={value}" for name, value in values)
+    one = "\n".join([lines[0], head, *lines[2:7], ""])
+    (tmp_path / "list.txt").write_text("3\n")
+    for n, left in ((4, [1, 2, 4]), (2, [1, 2])):
+        (tmp_path / "copy.xyz").write_text(one * n)
+        assert read_qm9(tmp_path / "copy.xyz", tmp_path / "list.txt").index.tolist() == left
+    (tmp_path / "copy.xyz").write_text(one * 3)
+    with pytest.raises(InputError, match=r"copy.xyz: 3 molecules, so those of .* leave out qm9.excluded"):
+        read_qm9(tmp_path / "copy.xyz", tmp_path / "list.txt")
 
 
 @at_hand

@@ -314,3 +314,4 @@ def test_offsets_of_a_mixed_set():
     set_offsets(potential, numbers, labels)
     assert float(potential.energy_offset_eV[8]) == pytest.approx(-2042.0)
     assert float(potential.polarizability_offset_A3[6]) == pytest.approx(1.3)
+    assert label_spreads(numbers, labels)[keys.ENERGY] == 1.0  # rounding is no unit for an error

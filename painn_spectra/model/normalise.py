@@ -11,6 +11,7 @@ from painn_spectra.model.painn import N_ELEMENTS
 from painn_spectra.model.potential import Potential
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # in any label's unit: more than float64 leaves of 1e6 eV, less than methods converge to
 CALIBRATED = (0.1, 10.0)  # a read-out further off than by these factors tells nothing about the new labels
 
 
@@ -92,7 +93,7 @@ def label_spreads(numbers: NDArray[np.int64], labels: dict[str, Array]) -> dict[
         elif name == keys.POLARIZABILITY:
             offset = counts @ _least_squares(counts, _mean_alpha(labels)).numpy()
             values = values - offset[:, None, None] * np.eye(3)
-        spreads[name] = _rms(values)
+        spreads[name] = rms(values)
     return spreads
 
 
@@ -120,7 +121,7 @@ def _calibrated(slope: float) -> bool:
     return CALIBRATED[0] < slope < CALIBRATED[1]
 
 
-def _rms(values: Array) -> float:
-    """Root mean square, 1 where all values vanish (the dipole of methane's equilibrium)."""
+def rms(values: Array) -> float:
+    """Root mean square, 1 where nothing is left but rounding: the dipole of methane, one frame's energy."""
     root = float(np.sqrt(np.mean(np.square(values))))
-    return root if root > 1e-12 else 1.0
+    return root if root > ROUNDING else 1.0

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from ase.io import write
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 from painn_spectra import keys
-from painn_spectra.dataset import LEVEL_KEY, Frames, check_one_molecule, labelled_atoms
+from painn_spectra.dataset import LEVEL_KEY, SHORTEST_A, Frames, check_one_molecule, labelled_atoms
 from painn_spectra.download import local_copy
 from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import DAMAGE, atomic_path
@@ -34,6 +35,7 @@ FORMULAE = {
     "malonaldehyde": "C3H4O2", "naphthalene": "C10H8", "paracetamol": "C8H9NO2", "salicylic acid": "C7H6O3",
     "toluene": "C7H8", "uracil": "C4H4N2O2",
 }  # fmt: skip
+ALIASES = {"salicylic": "salicylic acid"}  # in the archive's file names
 LEARNT = (keys.ENERGY, keys.FORCES)
 
 
@@ -44,7 +46,7 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
     """
     train, test = (_frames(settings, source) for source in (settings.train, settings.test))
     atoms = hill_formula(train.numbers[0])
-    if FORMULAE.get(settings.system.casefold(), atoms) != atoms:
+    if FORMULAE.get(system_name(settings.system), atoms) != atoms:
         raise InputError(
             f"{settings.train}: holds {atoms}, no {settings.system}; correct published.system or train"
         )
@@ -72,6 +74,11 @@ def gather_published(dataset: Path, split: Path, settings: Published) -> None:
     named = {name: index.tolist() for name, index in zip(("train", "validation", "test"), parts, strict=True)}
     write_split(split, dataset, named, ["test"], published=settings.model_dump(include={"system", "labels"}))
     print(f"{dataset}: {settings.system}, {settings.labels}: {needed} training, {len(test)} test frames")
+
+
+def system_name(system: str) -> str:
+    """As the tables of published errors spell it."""
+    return ALIASES.get(system.casefold(), system.casefold())
 
 
 def _frames(settings: Published, source: str) -> Frames:
@@ -141,5 +148,11 @@ def checked(
     check_one_molecule(source, numbers[:1], numbers[0])
     groups = np.full(len(numbers), "all")
     frames = Frames(numbers, np.asarray(coordinates, dtype=float), labels, groups, (level,))
-    check_units(frames, source)
+    nearest = np.array([pdist(r).min(initial=np.inf) for r in frames.positions])
+    largest = np.abs(labels[keys.FORCES]).max((1, 2))
+    if len(broken := np.flatnonzero((nearest < SHORTEST_A) | ~(largest < keys.HUGE))):
+        k = broken[0]
+        told = f"atoms {nearest[k]:.2g} Å apart, forces to {largest[k]:.2g} eV/Å"
+        raise InputError(f"{source}: frame {k} of those taken: {told}; restore the file")
+    check_units(frames, source, "kcal/mol and kcal/mol/Å")
     return frames

@@ -19,7 +19,7 @@ from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import DAMAGE
 from painn_spectra.formula import SYMBOLS
 from painn_spectra.label_checks import check_finite, check_whole
-from painn_spectra.published.qm9_lists import ATOMIC_NUMBERS, N_MOLECULES, read_excluded
+from painn_spectra.published.qm9_lists import ATOMIC_NUMBERS, N_EXCLUDED, N_MOLECULES, read_excluded
 from painn_spectra.published.qm9_units import check_qm9_units
 from painn_spectra.units import HARTREE_EV
 
@@ -88,6 +88,11 @@ def read_qm9(source: Path, excluded: Path | None = None) -> Molecules:
         found = _stacked(records)
     found = _checked(found, source)
     if excluded:
+        if len(found) == found.index.max() == N_MOLECULES - N_EXCLUDED:
+            raise InputError(
+                f"{source}: {len(found)} molecules, so those of {excluded} are gone and the numbers are no "
+                "longer QM9's; leave out qm9.excluded"
+            )
         found = found.take(np.flatnonzero(~np.isin(found.index, read_excluded(excluded))))
     return found.take(np.argsort(found.index, kind="stable"))
 
@@ -101,7 +106,7 @@ def _checked(data: Molecules, source: Path) -> Molecules:
     if wrong or not n * n_atoms:
         told = f"{source}: {n} molecules of up to {n_atoms} atoms"
         raise InputError(f"{told} do not fit the shapes of {', '.join(wrong) or 'charges'}; restore the file")
-    check_whole("index", data.index, 0, N_MOLECULES, source)
+    check_whole("index", data.index, 1, N_MOLECULES, source)
     check_whole("charges", data.numbers, 0, len(SYMBOLS), source)
     check_finite({"positions": data.positions, **data.properties}, source)
     numbers, counts = np.unique(data.index, return_counts=True)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from painn_spectra.model.heads import DipoleHead, PolarizabilityHead
-from painn_spectra.model.normalise import composition
-from painn_spectra.model.painn import N_ELEMENTS, PUBLISHED_EPSILON, PaiNN, dense_pair
+from painn_spectra.model.normalise import composition, rms
+from painn_spectra.model.painn import N_ELEMENTS, PaiNN, dense_pair
 from painn_spectra.settings.training import ModelSettings
 
 
@@ -26,12 +26,12 @@ class ScalarModel(nn.Module):
         super().__init__()
         n = model.n_features
         self.head, self.settings = head, model
-        self.painn = PaiNN(n, model.n_layers, model.n_radial, model.cutoff_A, PUBLISHED_EPSILON)
+        self.painn = PaiNN(n, model.n_layers, model.n_radial, model.cutoff_A, model.norm_epsilon)
         self.readout: nn.Module
         if head == "dipole":
-            self.readout = DipoleHead(n, PUBLISHED_EPSILON)
+            self.readout = DipoleHead(n, model.norm_epsilon)
         elif head == "polarizability":
-            self.readout = PolarizabilityHead(n, PUBLISHED_EPSILON)
+            self.readout = PolarizabilityHead(n, model.norm_epsilon)
         else:
             self.readout = dense_pair(n, n // 2, 1)
         self.masses_amu: Tensor
@@ -71,7 +71,7 @@ class ScalarModel(nn.Module):
         elif self.head == "mean":
             offset[0] = values.mean()
         self.offset.copy_(torch.as_tensor(offset))
-        self.scale.fill_(float(np.sqrt(np.square(values - self.baseline(numbers)).mean())))
+        self.scale.fill_(rms(values - self.baseline(numbers)))
 
     def baseline(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the offsets alone say, (n,) in shown units."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from painn_spectra.errors import InputError
-from painn_spectra.files import atomic_path, fingerprint, output_lock, write_json, write_text
+from painn_spectra.files import atomic_path, check_outputs, fingerprint, output_lock, write_json, write_text
 from painn_spectra.fitting import Trainer, epochs_between_validations, learning_rate, stalled
 from painn_spectra.model.device import pick_device
 from painn_spectra.model.painn import N_ELEMENTS
@@ -37,6 +37,7 @@ def train_qm9(
     """
     if target not in TARGETS:
         raise InputError(f"{target}: is no property of QM9 that is learnt; take one of {', '.join(TARGETS)}")
+    check_outputs(output, metrics, errors)
     data = read_qm9(Path(settings.data), Path(settings.excluded) if settings.excluded else None)
     if target not in data.properties:
         raise InputError(f"{settings.data}: has no {target}; it has {', '.join(data.properties)}")

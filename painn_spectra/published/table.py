@@ -7,6 +7,7 @@ from typing import Any
 from painn_spectra import keys
 from painn_spectra.errors import InputError, first_line
 from painn_spectra.files import read_object, write_text
+from painn_spectra.published.md17 import system_name
 from painn_spectra.tables import markdown, read_csv, read_metrics
 from painn_spectra.units import KCAL_MOL_EV
 
@@ -100,7 +101,7 @@ def errors_table(
     heads = ["system", "this program", *published, "training frames", "members", "epochs"]
     lines = []
     for row in sorted(rows, key=lambda row: (row["system"], row["entry"])):
-        others = [source.get(row["system"]) for source in published.values()]
+        others = [source.get(system_name(row["system"])) for source in published.values()]
         lines.append([
             f"{row['system']} ({row['entry']})",
             f"{row['energy'] * factor:.3g} / {row['forces'] * factor:.3g}",
