@@ -103,6 +103,9 @@ def pretrained(data: Path, split: Path, train: TrainSettings, model: ModelSettin
         if len(read_frames(labels)) < 0.9 * train.pretrain.n_frames:
             raise SystemExit(f"{labels} holds other cheap labels than these settings make; move it away")
         pretrain_model(labels, made, folder / "metrics.jsonl", train, model)
+    had = load_model(made).metadata["settings"]
+    if (had["optimizer"], had["pretrain"]) != (train.optimizer, train.pretrain.model_dump()):
+        raise SystemExit(f"{folder} holds a model of other settings than these; move it away")
     return made
 
 
@@ -175,9 +178,8 @@ def mean_errors(potential: Potential, test: Frames, known: Frames) -> dict[str, 
 def finished() -> list[Run]:
     """Points kept in the repository, and those made here in place of theirs."""
     known = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else []
-    made = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/split*/*/errors.json"))
-    ]
+    paths = [path for quality in QUALITY for path in sorted(FOLDER.glob(f"{quality}/split*/*/errors.json"))]
+    made = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     points = {(run["size"], run["split"], way_of(run)): run for run in known + made}
     if made:
         write_json(STORED, list(points.values()))
@@ -307,10 +309,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "run":
         given = settings(arguments.quality, arguments.epochs, arguments.pretraining_frames)
+        quality = f"{arguments.quality}-smoke" if arguments.epochs else arguments.quality
         for split_seed in arguments.splits:
             for size in sorted(arguments.sizes, reverse=True):
                 for cheap in (True, False) if arguments.without else (True,):
-                    train_one(arguments.quality, size, split_seed, cheap, arguments.plain, *given)
+                    train_one(quality, size, split_seed, cheap, arguments.plain, *given)
     runs = finished()
     if not runs:
         raise SystemExit("nothing is trained yet: python -m benchmarks.ethanol_accuracy run")

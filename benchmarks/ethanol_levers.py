@@ -128,6 +128,9 @@ LEVERS = {
     "Muon, 1e-3, 150 epochs after 25 on GFN2-xTB by Muon": Lever(
         MUON | {"epochs": 150}, start=(3000, 25, "muon")
     ),
+    "Muon, 1e-3, 150 epochs after 75 on GFN2-xTB by Muon": Lever(
+        MUON | {"epochs": 150}, start=(3000, 75, "muon")
+    ),
     "Hessians of both minima": Lever(hessian=True),
     "energy counts ten times as much in the last quarter": Lever(patched=in_train("train.Loss", LateEnergy)),
     "batches of 4: twice the steps": Lever({"batch_size": 4}),
