@@ -216,3 +216,11 @@ def test_members_of_different_kinds_are_no_ensemble(ensemble, tmp_path, architec
         with pytest.raises(InputError, match=words):
             use()
     assert [path.name for path in tmp_path.iterdir()] == ["other.pt"]
+
+
+def test_a_model_named_twice_is_no_ensemble(ensemble, tmp_path):
+    (tmp_path / "link.pt").symlink_to(ensemble / "0.pt")
+    with pytest.raises(InputError, match="named twice, which would count it double"):
+        predict_files(
+            [ensemble / "0.pt", tmp_path / "link.pt"], ensemble / "dataset.extxyz", tmp_path / "o.xyz"
+        )

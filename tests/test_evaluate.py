@@ -1,5 +1,7 @@
 """Evaluation: errors by hand, files of every member."""
 
+import shutil
+
 import numpy as np
 import pytest
 from small_model import write_model
@@ -30,7 +32,8 @@ def test_a_file_of_errors_per_model(water, tmp_path):
 
 
 def test_evaluation_stage(water, tmp_path):
-    models = [water / "model.pt", water / "model.pt"]
+    models = [water / "model.pt", tmp_path / "copy.pt"]
+    shutil.copy(*models)
     members = [tmp_path / "0.csv", tmp_path / "1.csv"]
     evaluate_stage(
         models,

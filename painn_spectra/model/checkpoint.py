@@ -114,6 +114,10 @@ def load_model(path: Path | str, device: str = "cpu", dtype: torch.dtype = torch
 
 def load_members(paths: Sequence[Path]) -> list[Potential]:
     """The models of an ensemble. Raises InputError where means over them would mix what they are."""
+    places = [Path(path).resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{path}: is named twice, which would count it double; name each model once")
     members = [load_model(path) for path in paths]
     for path, member in zip(paths, members, strict=True):
         for word, of in (("properties", learnt), ("charge", lambda one: one.charge)):
