@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterator
 from itertools import product, starmap
 from pathlib import Path
-from statistics import mode
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -262,19 +261,14 @@ def by_kind(runs: list[Run]) -> str:
 
 
 def draw(runs: list[Run]) -> None:
-    """`quick`'s errors on thermal frames against labels, logarithmic axes, a point per split; four panels.
-
-    Of the optimizer of most points: an unfinished curve does not replace a finished one.
-    """
+    """`quick`'s errors on thermal frames against labels, logarithmic axes, a point per split; four panels."""
     runs = [thermal(run) for run in runs if run["quality"] == "quick"]
-    optimizer = mode([run["optimizer"] for run in runs])
-    of_one = [run for run in runs if run["optimizer"] == optimizer]
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), layout="constrained")
         for axis, name in zip(axes, keys.PROPERTIES, strict=True):
             for helped, look, label in CURVES:
                 points = [
-                    (size, in_paper_units(of, name)) for way, size, of in series(of_one) if way[2:] == helped
+                    (size, in_paper_units(of, name)) for way, size, of in series(runs) if way[2:] == helped
                 ]
                 if not points:
                     continue
@@ -287,7 +281,7 @@ def draw(runs: list[Run]) -> None:
             axis.set(xscale="log", yscale="log", xlabel="labels", ylabel=f"{name} MAE,\n{unit}")
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            ticks = sorted({run["size"] for run in of_one})
+            ticks = sorted({run["size"] for run in runs})
             axis.set_xticks(ticks, [str(size) if k % 2 == 0 else "" for k, size in enumerate(ticks)])
             axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
