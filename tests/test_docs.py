@@ -119,7 +119,7 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     dynamics = folder / "results/ethanol/classical"
     model = write_model(folder / "results/ethanol/model/0/model.pt")
-    for name in ("MODEL", "model.pt"):
+    for name in ("MODEL", "MODEL_0", "MODEL_1", "model.pt"):
         shutil.copy(model, folder / name)
     shutil.copy(ROOT / "config/molecules/ethanol/harmonic.npz", folder / "reference.npz")
     dynamics.mkdir(parents=True)
