@@ -14,8 +14,8 @@ from painn_spectra.train import told
 def snapshot(state: Path, model: Path) -> None:
     """Write `model` from the checkpoint `state`, `<model>.parts/state.pt` of a running or killed training.
 
-    Raises InputError when it is none. The training itself goes on from its checkpoint; this file serves
-    `train.start_from` elsewhere, at a third of the size.
+    Raises InputError when it is none, or `model` is the checkpoint itself. The training goes on from its
+    checkpoint; this file serves `train.start_from` elsewhere, at a third of the size.
     """
     if Path(model).resolve() == Path(state).resolve():
         raise InputError(f"{model}: is the checkpoint itself, which the training needs; name another file")

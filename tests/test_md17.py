@@ -178,7 +178,7 @@ def test_labels_in_another_unit_are_refused(files, tmp_path, names, factor):
 
 
 @pytest.mark.parametrize(("name", "value"), [("coords", 0.0), ("forces", 1e200)])
-def test_broken_frames_are_named_by_their_number_in_the_file(files, tmp_path, name, value):
+def test_broken_frames_are_named_by_their_number(files, tmp_path, name, value):
     with np.load(files / "train.npz") as file:
         arrays = {key: file[key] for key in file.files}
     arrays[name][7] = value
